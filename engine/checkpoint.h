@@ -1,0 +1,37 @@
+// Checkpoints: named tensors and text metadata in one safetensors file.
+#pragma once
+#include <map>
+#include <span>
+#include <string>
+
+#include "engine/io.h"
+#include "engine/tensor.h"
+
+namespace sga {
+
+struct Checkpoint {
+  std::map<std::string, Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+
+  /// Error naming the tensor if it is missing or (with a non-empty shape) has another shape.
+  const Tensor& get(const std::string& name, const Shape& shape = {}) const;
+  /// Error naming the key if it is missing.
+  const std::string& meta(const std::string& key) const;
+};
+
+/// How tensors are stored on disk. f16 halves a model that is only used for inference.
+enum class Storage { native, f16 };
+
+/// safetensors (F32, F64, F16 entries). Pure functions between bytes and a checkpoint. The parser refuses a header
+/// above 16 MiB, names above 256 bytes, more than 65,536 tensors, duplicate names, holes, overlaps, sizes that do not
+/// match, and non-finite weights; `name` is used in errors. F16 is widened to float32.
+Bytes encode_checkpoint(const Checkpoint& checkpoint, Storage storage = Storage::native);
+Checkpoint decode_checkpoint(std::span<const std::byte> file, const std::string& name);
+
+void save_checkpoint(const fs::path& path, const Checkpoint& checkpoint, Storage storage = Storage::native);
+Checkpoint load_checkpoint(const fs::path& path);
+
+/// First 16 hex digits of a 64-bit content hash of a file (FNV-1a), for manifests.
+std::string file_checksum(const fs::path& path);
+
+}  // namespace sga

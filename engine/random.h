@@ -1,0 +1,31 @@
+// Seeded random numbers: Philox 4x32-10, equal bits on every device.
+#pragma once
+#include <cstdint>
+
+#include "engine/tensor.h"
+
+namespace sga {
+
+/// A stream of random tensors. Its whole state is (seed, counter): store both to resume exactly.
+class Rng {
+ public:
+  explicit Rng(uint64_t seed = 0, uint64_t counter = 0) : seed_(seed), counter_(counter) {}
+  /// Standard normal.
+  Tensor normal(const Shape& shape, Dtype dtype = Dtype::f32);
+  /// Uniform in [0,1).
+  Tensor uniform(const Shape& shape, Dtype dtype = Dtype::f32);
+  /// One uniform number in [0,1) on the host.
+  double uniform();
+  /// A whole number in [0, n) on the host.
+  uint64_t below(uint64_t n);
+  /// An independent stream, the same for the same label.
+  Rng fork(uint64_t label) const;
+
+  uint64_t seed() const { return seed_; }
+  uint64_t counter() const { return counter_; }
+
+ private:
+  uint64_t seed_, counter_;
+};
+
+}  // namespace sga

@@ -1,0 +1,65 @@
+// index.html: pictures, numbers and curves of a run, readable from disk without a server or a network.
+#pragma once
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/image.h"
+#include "engine/io.h"
+
+namespace sga {
+
+/// A curve; points with a non-finite value are left out.
+struct Series {
+  std::string name;
+  std::vector<double> x, y;
+};
+/// Series `keys` of metrics.jsonl over its field `x`, with the rows in which both are numbers. A cut last
+/// line is ignored; a missing file gives empty series.
+std::vector<Series> read_metrics(const fs::path& metrics_jsonl, const std::string& x,
+                                 const std::vector<std::string>& keys);
+
+/// Everything is escaped; parts appear in the order of the calls.
+///   Page page("singan train");
+///   page.table({{"picture", "birds.png"}, {"scales", "8"}});
+///   page.pictures("Samples", {{"samples/0.png", "seed 0"}});
+///   page.curves("Loss", read_metrics(run / "metrics.jsonl", "step", {"d_loss", "g_loss"}), "step");
+///   page.write(run / "index.html");
+class Page {
+ public:
+  struct Picture {
+    std::string file;  ///< relative to the page; any characters
+    std::string caption;
+  };
+  explicit Page(std::string title);
+  void heading(std::string_view text);
+  void paragraph(std::string_view text);
+  void table(const std::vector<std::pair<std::string, std::string>>& rows);
+  /// Header row, then rows of equal length.
+  void table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
+  void pictures(std::string_view heading, const std::vector<Picture>& pictures);
+  /// Inline SVG with axes, labels and a legend; long series are thinned to their extremes.
+  void curves(std::string_view heading, const std::vector<Series>& series, std::string_view x_label);
+  /// The browser loads the page again every so often: for runs that are still going. 0 switches it off.
+  void refresh_every(int seconds) { refresh_ = seconds; }
+
+  std::string html() const;
+  void write(const fs::path& file) const;
+
+ private:
+  std::string title_, body_;
+  int refresh_ = 0;
+};
+
+std::string escape_html(std::string_view text);
+/// Percent-encodes a relative path for src="" and href="".
+std::string encode_path(std::string_view path);
+
+/// One picture of many: cells of equal size (that of the largest picture), `columns` a row, a label under
+/// each where `labels` is not empty (one a picture, cut to the cell's width). White background. Error if
+/// there are no images or the number of labels is wrong.
+Image contact_sheet(const std::vector<Image>& images, int64_t columns,
+                    const std::vector<std::string>& labels = {});
+
+}  // namespace sga

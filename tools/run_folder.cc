@@ -1,0 +1,209 @@
+#include "tools/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "engine/device.h"
+
+namespace sga {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kConfig = "config.json";
+constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kLock = "lock";
+
+/// Names are bytes: what is no UTF-8 is replaced instead of refused.
+std::string dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+bool exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+bool holds_files(const fs::path& folder) {
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  SGA_CHECK(!error, "cannot read the folder ", folder.string(), ": ", error.message());
+  return std::any_of(fs::begin(entries), fs::end(entries),
+                     [](const fs::directory_entry& entry) { return entry.path().filename() != kLock; });
+}
+
+int lock_folder(const fs::path& folder) {
+  const fs::path file = folder / kLock;
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  SGA_CHECK(fd >= 0, "cannot write to the folder ", folder.string(), ": ", std::strerror(errno));
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    ::close(fd);
+    fail("another process is working in the folder ", folder.string(),
+         "; wait for it, or choose another --out");
+  }
+  return fd;
+}
+
+fs::path previous_of(const fs::path& path) {
+  fs::path previous = path;
+  return previous.replace_extension(".previous" + path.extension().string());
+}
+
+void remove_file(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  SGA_CHECK(!error, "cannot remove ", path.string(), ": ", error.message());
+}
+
+std::string tool_name(const CLI::App& app) {
+  return app.get_parent() ? tool_name(*app.get_parent()) + " " + app.get_name() : app.get_name();
+}
+
+std::optional<double> as_number(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// 5e-4 and 0.0005 are one setting.
+bool same_value(const std::string& a, const std::string& b) {
+  const auto x = as_number(a), y = as_number(b);
+  return a == b || (x && y && *x == *y);
+}
+
+Json read_config(const fs::path& file) {
+  const Json config = Json::parse(read_text(file), nullptr, false);
+  SGA_CHECK(config.is_object() && config.contains("tool") && config["tool"].is_string() &&
+                config.contains("options") && config["options"].is_object(),
+            file.string(), " is not the config.json of a run; choose another --out");
+  return config;
+}
+
+/// Gives options that are not on the command line the value of the run before; refuses those that contradict
+/// it.
+void continue_with(const Json& stored, CLI::App& app, const std::vector<std::string>& may_differ) {
+  for (const OptionValue& option : option_values(app)) {
+    const bool free = std::find(may_differ.begin(), may_differ.end(), option.name) != may_differ.end();
+    if (free || !stored.contains(option.name) || !stored[option.name].is_string()) continue;
+    const std::string before = stored[option.name];
+    if (same_value(before, option.value)) continue;
+    if (option.given)
+      throw UsageError("--resume: the run was started with --" + option.name + " " + before + ", not " +
+                       option.value + "; leave the option out, or choose another --out");
+    CLI::Option* target = app.get_option("--" + option.name);
+    const bool is_list = target->get_items_expected_max() > 1;
+    target->add_result(is_list ? "[" + before + "]" : before);
+    target->run_callback();
+  }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const fs::path& path, bool resume, bool force) : path_(path) {
+  if (resume && force)
+    throw UsageError("--resume goes on with a run and --force starts it anew: give one of them");
+  SGA_CHECK(!exists(path) || fs::is_directory(path), path.string(),
+            " is a file, not a folder; choose another --out");
+  const bool holds = exists(path) && holds_files(path);
+  SGA_CHECK(!holds || resume || force, "the folder ", path.string(),
+            " is not empty; give --resume to go on with its run, --force to start anew, or another --out");
+  SGA_CHECK(!holds || force || exists(path / kConfig), "--resume: ", path.string(),
+            " holds files but no run (config.json is missing); choose another --out");
+  make_folder(path);
+  lock_ = lock_folder(path);
+  resumed_ = resume && holds;
+  if (force) {
+    // The config goes last: a folder that has one has not lost anything that belongs to it.
+    for (const fs::path& old : {checkpoint(), previous_of(checkpoint()), path_ / kMetrics, path_ / kConfig})
+      remove_file(old);
+  }
+}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0)
+    ::close(lock_);  // releases the lock; the file stays, as removing it would race with a second process
+}
+
+void RunFolder::configure(CLI::App& app, const std::vector<std::string>& may_differ) {
+  std::vector<std::string> free = {"out", "resume", "force", "quiet", "device"};
+  free.insert(free.end(), may_differ.begin(), may_differ.end());
+  if (resumed_) {
+    const Json before = read_config(path_ / kConfig);
+    SGA_CHECK(before["tool"] == tool_name(app), "--resume: ", path_.string(), " holds a run of ",
+              before["tool"].get<std::string>(), ", not of ", tool_name(app), "; choose another --out");
+    continue_with(before["options"], app, free);
+  }
+  Json options = Json::object();
+  for (const OptionValue& option : option_values(app)) options[option.name] = option.value;
+  const Json config = {{"tool", tool_name(app)},
+                       {"version", version()},
+                       {"device", device_description()},
+                       {"options", options}};
+  write_file(path_ / kConfig, dump(config, 2) + "\n");
+}
+
+void RunFolder::metrics(const std::vector<std::pair<std::string, double>>& values) {
+  Json line = Json::object();
+  for (const auto& [name, value] : values) {
+    if (!std::isfinite(value))
+      line[name] = nullptr;
+    else if (value == std::floor(value) && std::abs(value) < 1e15)
+      line[name] = static_cast<int64_t>(value);  // counts read better without ".0"
+    else
+      line[name] = value;
+  }
+  append_line(path_ / kMetrics, dump(line, -1));
+}
+
+void RunFolder::rewind_metrics(const std::string& key, double last) {
+  const fs::path file = path_ / kMetrics;
+  if (!exists(file)) return;
+  std::string kept;
+  const std::string text = read_text(file);
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string line = text.substr(begin, end - begin);
+    begin = end + 1;
+    const Json values = Json::parse(line, nullptr, false);
+    if (!values.is_object()) continue;  // the cut tail of a killed process
+    if (values.contains(key) && values[key].is_number() && values[key].get<double>() > last) continue;
+    kept += line + "\n";
+  }
+  write_file(file, kept);
+}
+
+void save_keeping_previous(const fs::path& path, const Checkpoint& checkpoint) {
+  if (exists(path)) {
+    std::error_code error;
+    fs::rename(path, previous_of(path),
+               error);  // from here until the next line ends, load_newest takes the previous
+    SGA_CHECK(!error, "cannot rename ", path.string(), ": ", error.message());
+  }
+  save_checkpoint(path, checkpoint);
+}
+
+bool has_checkpoint(const fs::path& path) { return exists(path) || exists(previous_of(path)); }
+
+Checkpoint load_newest(const fs::path& path) {
+  const fs::path previous = previous_of(path);
+  if (!exists(previous)) return load_checkpoint(path);
+  try {
+    return load_checkpoint(path);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s; going on from %s\n", error.what(), previous.c_str());
+    return load_checkpoint(previous);
+  }
+}
+
+}  // namespace sga

@@ -29,7 +29,7 @@ std::string dump(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
@@ -113,12 +113,12 @@ void continue_with(const Json& stored, CLI::App& app, const std::vector<std::str
 RunFolder::RunFolder(const fs::path& path, bool resume, bool force) : path_(path) {
   if (resume && force)
     throw UsageError("--resume goes on with a run and --force starts it anew: give one of them");
-  SGA_CHECK(!exists(path) || fs::is_directory(path), path.string(),
+  SGA_CHECK(!is_there(path) || fs::is_directory(path), path.string(),
             " is a file, not a folder; choose another --out");
-  const bool holds = exists(path) && holds_files(path);
+  const bool holds = is_there(path) && holds_files(path);
   SGA_CHECK(!holds || resume || force, "the folder ", path.string(),
             " is not empty; give --resume to go on with its run, --force to start anew, or another --out");
-  SGA_CHECK(!holds || force || exists(path / kConfig), "--resume: ", path.string(),
+  SGA_CHECK(!holds || force || is_there(path / kConfig), "--resume: ", path.string(),
             " holds files but no run (config.json is missing); choose another --out");
   make_folder(path);
   lock_ = lock_folder(path);
@@ -168,7 +168,7 @@ void RunFolder::metrics(const std::vector<std::pair<std::string, double>>& value
 
 void RunFolder::rewind_metrics(const std::string& key, double last) {
   const fs::path file = path_ / kMetrics;
-  if (!exists(file)) return;
+  if (!is_there(file)) return;
   std::string kept;
   const std::string text = read_text(file);
   for (size_t begin = 0; begin < text.size();) {
@@ -184,7 +184,7 @@ void RunFolder::rewind_metrics(const std::string& key, double last) {
 }
 
 void save_keeping_previous(const fs::path& path, const Checkpoint& checkpoint) {
-  if (exists(path)) {
+  if (is_there(path)) {
     std::error_code error;
     fs::rename(path, previous_of(path),
                error);  // from here until the next line ends, load_newest takes the previous
@@ -193,11 +193,11 @@ void save_keeping_previous(const fs::path& path, const Checkpoint& checkpoint) {
   save_checkpoint(path, checkpoint);
 }
 
-bool has_checkpoint(const fs::path& path) { return exists(path) || exists(previous_of(path)); }
+bool has_checkpoint(const fs::path& path) { return is_there(path) || is_there(previous_of(path)); }
 
 Checkpoint load_newest(const fs::path& path) {
   const fs::path previous = previous_of(path);
-  if (!exists(previous)) return load_checkpoint(path);
+  if (!is_there(previous)) return load_checkpoint(path);
   try {
     return load_checkpoint(path);
   } catch (const Error& error) {

@@ -1,0 +1,88 @@
+#include "tools/face_detector.h"
+
+#include <algorithm>
+#include <cmath>
+#include <opencv2/core.hpp>
+#include <opencv2/imgproc.hpp>
+#include <opencv2/objdetect.hpp>
+
+namespace sga {
+namespace {
+
+constexpr const char* kFace = "haarcascade_frontalface_alt2.xml";
+constexpr const char* kEye = "haarcascade_eye_tree_eyeglasses.xml";
+constexpr int64_t kLongSide = 800;
+/// Overlapping hits that make a face believable without an eye: closed, shaded or covered eyes.
+constexpr int kSure = 20;
+
+fs::path find_cascades(const fs::path& folder) {
+  std::vector<fs::path> places = {"/usr/share/opencv4/haarcascades", "/usr/local/share/opencv4/haarcascades",
+                                  "/usr/share/opencv/haarcascades"};
+  if (!folder.empty()) places = {folder};
+  std::string tried;
+  for (const fs::path& place : places) {
+    if (fs::is_regular_file(place / kFace) && fs::is_regular_file(place / kEye)) return place;
+    tried += (tried.empty() ? "" : ", ") + place.string();
+  }
+  fail("cannot find OpenCV's face cascades ", kFace, " and ", kEye, " in ", tried,
+       "; install the package opencv-data");
+}
+
+void load(cv::CascadeClassifier& cascade, const fs::path& path) {
+  bool loaded = false;
+  try {
+    loaded = cascade.load(path.string());
+  } catch (const cv::Exception&) {  // a damaged file throws, an unreadable one returns false
+  }
+  SGA_CHECK(loaded, "cannot read the face cascade ", path);
+}
+
+}  // namespace
+
+struct FaceDetector::Cascades {
+  cv::CascadeClassifier face, eye;
+};
+
+FaceDetector::FaceDetector(const fs::path& folder) : cascades_(std::make_unique<Cascades>()) {
+  const fs::path place = find_cascades(folder);
+  load(cascades_->face, place / kFace);
+  load(cascades_->eye, place / kEye);
+  cv::setNumThreads(1);  // rectangles in the same order in every run
+}
+FaceDetector::~FaceDetector() = default;
+FaceDetector::FaceDetector(FaceDetector&&) noexcept = default;
+
+std::vector<FaceRectangle> FaceDetector::detect(const Image& photo) {
+  const double scale = std::min(
+      1.0, static_cast<double>(kLongSide) / static_cast<double>(std::max(photo.height, photo.width)));
+  const Image grey = convert_channels(photo, 1);
+  const cv::Mat values(static_cast<int>(grey.height), static_cast<int>(grey.width), CV_32F,
+                       const_cast<float*>(grey.pixels.data()));
+  cv::Mat bytes;
+  values.convertTo(bytes, CV_8U, 255);
+  if (scale < 1) cv::resize(bytes, bytes, {}, scale, scale, cv::INTER_AREA);
+  cv::equalizeHist(bytes, bytes);
+
+  const int smallest = std::max(24, static_cast<int>(std::min(bytes.rows, bytes.cols) / 12));
+  std::vector<cv::Rect> found;
+  std::vector<int> votes;
+  cascades_->face.detectMultiScale(bytes, found, votes, 1.1, 3, 0, {smallest, smallest});
+  std::vector<FaceRectangle> faces;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const cv::Rect& r = found[i];
+    if (votes[i] < kSure) {
+      cv::Mat upper;
+      cv::resize(bytes({r.x, r.y, r.width, r.height * 6 / 10}), upper, {200, 120}, 0, 0, cv::INTER_LINEAR);
+      std::vector<cv::Rect> eyes;
+      cascades_->eye.detectMultiScale(upper, eyes, 1.1, 3, 0, {24, 24}, {90, 90});
+      if (eyes.empty()) continue;
+    }
+    faces.push_back({r.x / scale, r.y / scale, r.width / scale, r.height / scale});
+  }
+  std::sort(faces.begin(), faces.end(), [](const FaceRectangle& a, const FaceRectangle& b) {
+    return std::tuple(b.width, a.y, a.x) < std::tuple(a.width, b.y, b.x);
+  });
+  return faces;
+}
+
+}  // namespace sga

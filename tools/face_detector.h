@@ -1,0 +1,31 @@
+// Finds faces in photographs with OpenCV's frontal Haar cascade; face_detector.cc is the only file that knows
+// OpenCV.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "engine/image.h"
+#include "models/ganimation/face_crop.h"
+
+namespace sga {
+
+/// Not for use by several threads at once: each needs its own.
+class FaceDetector {
+ public:
+  /// Loads the cascades from `folder`, or from where Debian's opencv-data puts them. Error naming the places
+  /// tried.
+  explicit FaceDetector(const fs::path& folder = {});
+  ~FaceDetector();
+  FaceDetector(FaceDetector&&) noexcept;
+
+  /// Upright faces, largest first; empty if there is none. A rectangle counts if an eye is found in its upper
+  /// half or the cascade is very sure. Any channels; the picture is shrunk to at most 800 pixels a side for
+  /// the search.
+  std::vector<FaceRectangle> detect(const Image& photo);
+
+ private:
+  struct Cascades;
+  std::unique_ptr<Cascades> cascades_;
+};
+
+}  // namespace sga

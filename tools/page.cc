@@ -1,0 +1,317 @@
+#include "tools/page.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "tools/font.h"
+
+namespace sga {
+namespace {
+
+constexpr const char* kStyle = R"(
+:root { color-scheme: light dark; --ink: #1c2024; --soft: #60656c; --line: #d9dce0; --paper: #fcfcfd; --card: #fff;
+  --c0: #1f6fd6; --c1: #d1571b; --c2: #2a8a4a; --c3: #8e4ec6; --c4: #b8860b; --c5: #c2255c; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #9ba1a8; --line: #363a3f; --paper: #16181a;
+  --card: #1f2224; --c0: #6cb0ff; --c1: #ff9a62; --c2: #63d08a; --c3: #c79bf2; --c4: #e6bf4a; --c5: #ff86ac; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 72rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.6rem; margin: 0 0 1rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .75rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .925rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid var(--line); }
+th { color: var(--soft); font-weight: 500; }
+.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(9rem, 45%), 1fr)); }
+figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
+figure img { display: block; width: 100%; height: auto; }
+figcaption { padding: .35rem .6rem; font-size: .85rem; color: var(--soft); }
+svg { display: block; width: 100%; max-width: 52rem; height: auto; font: 12px system-ui, sans-serif; }
+svg text { fill: var(--soft); } svg .grid-line { stroke: var(--line); } svg .curve { fill: none; stroke-width: 1.6; }
+.legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size: .9rem; }
+.legend i { display: inline-block; width: 1.1rem; height: .2rem; margin-right: .4rem; vertical-align: middle; }
+)";
+
+constexpr size_t kColours = 6;                                      // --c0 .. --c5 in the style
+constexpr size_t kMostPoints = 600;                                 // of one curve in the page
+constexpr double kWidth = 800, kHeight = 300;                       // of a diagram, in SVG units
+constexpr double kLeft = 64, kRight = 12, kTop = 12, kBottom = 44;  // margins for the labels
+
+/// Shortest text of `value` with at most six digits, the same in every locale.
+std::string number(double value) {
+  std::array<char, 32> text{};
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 6).ptr;
+  return {text.data(), end};
+}
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  void include(double v) {
+    low = std::min(low, v);
+    high = std::max(high, v);
+  }
+};
+
+/// A step of 1, 2 or 5 times a power of ten that divides the range into about `count` parts.
+double tick_step(Range range, int count) {
+  const double raw = (range.high - range.low) / count;
+  const double unit = std::pow(10.0, std::floor(std::log10(raw)));
+  for (double factor : {1.0, 2.0, 5.0})
+    if (raw <= factor * unit) return factor * unit;
+  return 10 * unit;
+}
+
+/// Widens a range to whole ticks, and an empty one around its only value.
+Range rounded(Range range, int count) {
+  if (!(range.high > range.low)) {
+    const double half = range.low == 0 ? 1 : std::abs(range.low) * 0.1;
+    range = {range.low - half, range.high + half};
+  }
+  const double step = tick_step(range, count);
+  return {std::floor(range.low / step) * step, std::ceil(range.high / step) * step};
+}
+
+/// The finite points of a series; of many, the lowest and highest of every bin, so that no spike is lost.
+std::vector<std::pair<double, double>> thinned(const Series& series) {
+  std::vector<std::pair<double, double>> points;
+  for (size_t i = 0; i < std::min(series.x.size(), series.y.size()); ++i)
+    if (std::isfinite(series.x[i]) && std::isfinite(series.y[i]))
+      points.emplace_back(series.x[i], series.y[i]);
+  if (points.size() <= kMostPoints) return points;
+  std::vector<std::pair<double, double>> kept;
+  const size_t bins = kMostPoints / 2;
+  for (size_t bin = 0; bin < bins; ++bin) {
+    const auto begin = points.begin() + static_cast<std::ptrdiff_t>(points.size() * bin / bins);
+    const auto end = points.begin() + static_cast<std::ptrdiff_t>(points.size() * (bin + 1) / bins);
+    auto [low, high] = std::minmax_element(begin, end, [](auto& a, auto& b) { return a.second < b.second; });
+    if (high < low) std::swap(low, high);
+    kept.push_back(*low);
+    if (low != high) kept.push_back(*high);
+  }
+  return kept;
+}
+
+std::string colour(size_t series) { return "var(--c" + std::to_string(series % kColours) + ")"; }
+
+/// <text> at (x, y).
+std::string label(double x, double y, const char* anchor, const std::string& text) {
+  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor + "\">" +
+         escape_html(text) + "</text>\n";
+}
+
+std::string grid_line(double x1, double y1, double x2, double y2) {
+  return "<line class=\"grid-line\" x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2) +
+         "\" y2=\"" + number(y2) + "\"/>\n";
+}
+
+std::string diagram(const std::vector<std::vector<std::pair<double, double>>>& curves,
+                    std::string_view x_label) {
+  Range xs, ys;
+  for (const auto& curve : curves) {
+    for (const auto& [x, y] : curve) {
+      xs.include(x);
+      ys.include(y);
+    }
+  }
+  const double x_step = tick_step(rounded(xs, 8), 8);
+  if (!(xs.high > xs.low)) xs = rounded(xs, 8);
+  ys = rounded(ys, 5);
+  const double y_step = tick_step(ys, 5);
+  const auto to_x = [&](double v) {
+    return kLeft + (v - xs.low) / (xs.high - xs.low) * (kWidth - kLeft - kRight);
+  };
+  const auto to_y = [&](double v) {
+    return kHeight - kBottom - (v - ys.low) / (ys.high - ys.low) * (kHeight - kTop - kBottom);
+  };
+  std::string svg = "<svg viewBox=\"0 0 " + number(kWidth) + " " + number(kHeight) + "\" role=\"img\">\n";
+  // Ticks are whole multiples of the step, so that 0.1 + 0.2 never shows.
+  for (double k = std::ceil(ys.low / y_step - 1e-9); k * y_step <= ys.high + 1e-9 * y_step; ++k) {
+    svg += grid_line(kLeft, to_y(k * y_step), kWidth - kRight, to_y(k * y_step));
+    svg += label(kLeft - 8, to_y(k * y_step) + 4, "end", number(k * y_step));
+  }
+  for (double k = std::ceil(xs.low / x_step - 1e-9); k * x_step <= xs.high + 1e-9 * x_step; ++k) {
+    svg += grid_line(to_x(k * x_step), kHeight - kBottom, to_x(k * x_step), kHeight - kBottom + 5);
+    svg += label(to_x(k * x_step), kHeight - kBottom + 18, "middle", number(k * x_step));
+  }
+  svg += label((kLeft + kWidth - kRight) / 2, kHeight - 6, "middle", std::string(x_label));
+  for (size_t i = 0; i < curves.size(); ++i) {
+    if (curves[i].empty()) continue;
+    svg += "<polyline class=\"curve\" stroke=\"" + colour(i) + "\" points=\"";
+    for (const auto& [x, y] : curves[i]) {
+      std::array<char, 64> point{};  // a tenth of a unit is finer than a pixel
+      std::snprintf(point.data(), point.size(), "%.1f,%.1f ", to_x(x), to_y(y));
+      svg += point.data();
+    }
+    svg += "\"/>\n";
+  }
+  return svg + "</svg>\n";
+}
+
+}  // namespace
+
+std::vector<Series> read_metrics(const fs::path& metrics_jsonl, const std::string& x,
+                                 const std::vector<std::string>& keys) {
+  std::vector<Series> series;
+  for (const std::string& key : keys) series.push_back({key, {}, {}});
+  std::error_code ignored;
+  if (!fs::exists(metrics_jsonl, ignored)) return series;
+  const Bytes bytes = read_file(metrics_jsonl, int64_t{1} << 30, true);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const auto line = nlohmann::json::parse(text.substr(begin, end - begin), nullptr, false);
+    begin = end + 1;
+    if (!line.is_object() || !line.contains(x) || !line[x].is_number()) continue;
+    for (Series& s : series) {
+      if (!line.contains(s.name) || !line[s.name].is_number()) continue;
+      s.x.push_back(line[x].get<double>());
+      s.y.push_back(line[s.name].get<double>());
+    }
+  }
+  return series;
+}
+
+std::string escape_html(std::string_view text) {
+  std::string escaped;
+  for (char c : text) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string encode_path(std::string_view path) {
+  constexpr std::string_view kPlain = "-._~/";
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string encoded;
+  for (char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool letter_or_digit = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (letter_or_digit || kPlain.find(c) != std::string_view::npos)
+      encoded += c;
+    else
+      encoded.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+  }
+  return encoded;
+}
+
+Page::Page(std::string title) : title_(std::move(title)) {}
+
+void Page::heading(std::string_view text) { body_ += "<h2>" + escape_html(text) + "</h2>\n"; }
+
+void Page::paragraph(std::string_view text) { body_ += "<p>" + escape_html(text) + "</p>\n"; }
+
+void Page::table(const std::vector<std::pair<std::string, std::string>>& rows) {
+  body_ += "<div class=\"wide\"><table>\n";
+  for (const auto& [key, value] : rows)
+    body_ += "<tr><th scope=\"row\">" + escape_html(key) + "</th><td>" + escape_html(value) + "</td></tr>\n";
+  body_ += "</table></div>\n";
+}
+
+void Page::table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
+  body_ += "<div class=\"wide\"><table>\n<tr>";
+  for (const std::string& cell : header) body_ += "<th scope=\"col\">" + escape_html(cell) + "</th>";
+  body_ += "</tr>\n";
+  for (const auto& row : rows) {
+    SGA_CHECK(row.size() == header.size(), "page: a table row must have ", header.size(), " cells, got ",
+              row.size());
+    body_ += "<tr>";
+    for (const std::string& cell : row) body_ += "<td>" + escape_html(cell) + "</td>";
+    body_ += "</tr>\n";
+  }
+  body_ += "</table></div>\n";
+}
+
+void Page::pictures(std::string_view heading_text, const std::vector<Picture>& pictures) {
+  heading(heading_text);
+  body_ += "<div class=\"grid\">\n";
+  for (const Picture& picture : pictures) {
+    const std::string source = escape_html(encode_path(picture.file));
+    const std::string caption = escape_html(picture.caption);
+    body_ += "<figure><a href=\"" + source + "\"><img src=\"" + source + "\" alt=\"" + caption +
+             "\" loading=\"lazy\"></a><figcaption>" + caption + "</figcaption></figure>\n";
+  }
+  body_ += "</div>\n";
+}
+
+void Page::curves(std::string_view heading_text, const std::vector<Series>& series,
+                  std::string_view x_label) {
+  heading(heading_text);
+  std::vector<std::vector<std::pair<double, double>>> points;
+  for (const Series& s : series) points.push_back(thinned(s));
+  if (std::all_of(points.begin(), points.end(), [](const auto& p) { return p.empty(); }))
+    return paragraph("No numbers yet.");
+  body_ += diagram(points, x_label) + "<div class=\"legend\">";
+  for (size_t i = 0; i < series.size(); ++i) {
+    body_ += "<span><i style=\"background:" + colour(i) + "\"></i>" + escape_html(series[i].name);
+    if (!points[i].empty()) body_ += ", last " + number(points[i].back().second);
+    body_ += "</span>";
+  }
+  body_ += "</div>\n";
+}
+
+std::string Page::html() const {
+  std::string html = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+  html += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+  if (refresh_ > 0) html += "<meta http-equiv=\"refresh\" content=\"" + std::to_string(refresh_) + "\">\n";
+  html += "<title>" + escape_html(title_) + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n";
+  return html + "<h1>" + escape_html(title_) + "</h1>\n" + body_ + "</body>\n</html>\n";
+}
+
+void Page::write(const fs::path& file) const { write_file(file, html()); }
+
+Image contact_sheet(const std::vector<Image>& images, int64_t columns,
+                    const std::vector<std::string>& labels) {
+  constexpr int64_t kGap = 6;  // pixels between cells and around them
+  SGA_CHECK(!images.empty(), "contact sheet: there are no pictures");
+  SGA_CHECK(columns >= 1, "contact sheet: columns must be at least 1, got ", columns);
+  SGA_CHECK(labels.empty() || labels.size() == images.size(), "contact sheet: ", images.size(),
+            " pictures need ", images.size(), " labels, got ", labels.size());
+  int64_t cell_h = 0, cell_w = 0;
+  for (const Image& image : images) {
+    cell_h = std::max(cell_h, image.height);
+    cell_w = std::max(cell_w, image.width);
+  }
+  const int64_t scale = cell_w >= 192 ? 2 : 1;
+  const int64_t label_h = labels.empty() ? 0 : kGlyphHeight * scale + 4;
+  const auto count = static_cast<int64_t>(images.size());
+  columns = std::min(columns, count);
+  const int64_t rows = (count + columns - 1) / columns;
+  Image sheet{kGap + rows * (cell_h + label_h + kGap), kGap + columns * (cell_w + kGap), 3, {}};
+  sheet.pixels.assign(static_cast<size_t>(sheet.height * sheet.width * sheet.channels), 1.0f);
+  for (int64_t i = 0; i < count; ++i) {
+    const Image image = convert_channels(images[static_cast<size_t>(i)], 3);
+    const int64_t top = kGap + i / columns * (cell_h + label_h + kGap),
+                  left = kGap + i % columns * (cell_w + kGap);
+    for (int64_t y = 0; y < image.height; ++y)
+      std::copy_n(image.at(y, 0), image.width * 3, sheet.at(top + y, left));
+    if (labels.empty()) continue;
+    std::string text = labels[static_cast<size_t>(i)];
+    while (text_width(text, scale) > cell_w) text.pop_back();
+    draw_text(sheet, top + cell_h + 4, left, text, 0.1f, scale);
+  }
+  return sheet;
+}
+
+}  // namespace sga

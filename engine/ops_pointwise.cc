@@ -1,0 +1,153 @@
+// Pointwise ops and their derivatives.
+#include "engine/device.h"
+#include "engine/ops.h"
+#include "kernels/pointwise.h"
+
+namespace sga {
+namespace {
+
+void check_same(const char* op, const Tensor& a, const Tensor& b) {
+  SGA_CHECK(a.shape() == b.shape(), op, ": shapes must be equal, got ", a.shape(), " and ", b.shape());
+  SGA_CHECK(a.dtype() == b.dtype(), op, ": dtypes must be equal, got ", name_of(a.dtype()), " and ",
+            name_of(b.dtype()));
+}
+
+// y = f(where, x, ..., y, n) for kernels of one input.
+template <class F>
+Tensor map(const Tensor& x, F f) {
+  Tensor y = empty(x.shape(), x.dtype());
+  run(x, [&](auto where, auto zero) {
+    using T = decltype(zero);
+    f(where, x.data<T>(), y.data<T>(), x.numel());
+  });
+  return y;
+}
+
+template <class F>
+Tensor map2(const char* op, const Tensor& a, const Tensor& b, F f) {
+  check_same(op, a, b);
+  Tensor y = empty(a.shape(), a.dtype());
+  run(a, [&](auto where, auto zero) {
+    using T = decltype(zero);
+    f(where, a.data<T>(), b.data<T>(), y.data<T>(), a.numel());
+  });
+  return y;
+}
+
+// g where low < x < high, else 0; linear in g.
+Tensor range_gate(const Tensor& g, const Tensor& x, double low, double high) {
+  Tensor y = map2("range_gate", g, x, [=](auto where, auto* pg, auto* px, auto* py, int64_t n) {
+    using T = std::remove_pointer_t<decltype(py)>;
+    kernels::range_gate<T>(where, pg, px, T(low), T(high), py, n);
+  });
+  return record(y, "range_gate", {g, x}, [x, low, high](const Tensor&, const Tensor& c, Needs) {
+    return std::vector<Tensor>{range_gate(c, x, low, high), {}};
+  });
+}
+
+}  // namespace
+
+Tensor blend(const Tensor& a, double alpha, const Tensor& b, double beta) {
+  Tensor y = map2("blend", a, b, [=](auto where, auto* pa, auto* pb, auto* py, int64_t n) {
+    using T = std::remove_pointer_t<decltype(py)>;
+    kernels::blend<T>(where, pa, T(alpha), pb, T(beta), py, n);
+  });
+  return record(y, "blend", {a, b}, [alpha, beta](const Tensor&, const Tensor& g, Needs needs) {
+    return std::vector<Tensor>{!needs[0] ? Tensor{} : alpha == 1 ? g : affine(g, alpha),
+                               !needs[1] ? Tensor{} : beta == 1 ? g : affine(g, beta)};
+  });
+}
+
+Tensor add(const Tensor& a, const Tensor& b) { return blend(a, 1, b, 1); }
+Tensor sub(const Tensor& a, const Tensor& b) { return blend(a, 1, b, -1); }
+
+Tensor mul(const Tensor& a, const Tensor& b) {
+  Tensor y = map2("mul", a, b, [](auto where, auto* pa, auto* pb, auto* py, int64_t n) {
+    kernels::mul(where, pa, pb, py, n);
+  });
+  return record(y, "mul", {a, b}, [a, b](const Tensor&, const Tensor& g, Needs needs) {
+    return std::vector<Tensor>{needs[0] ? mul(g, b) : Tensor{}, needs[1] ? mul(g, a) : Tensor{}};
+  });
+}
+
+Tensor affine(const Tensor& x, double scale, double shift) {
+  Tensor y = map(x, [=](auto where, auto* px, auto* py, int64_t n) {
+    using T = std::remove_pointer_t<decltype(py)>;
+    kernels::affine<T>(where, px, T(scale), T(shift), py, n);
+  });
+  return record(y, "affine", {x}, [scale](const Tensor&, const Tensor& g, Needs) {
+    return std::vector<Tensor>{scale == 1 ? g : affine(g, scale)};
+  });
+}
+
+Tensor power(const Tensor& x, double exponent) {
+  Tensor y = map(x, [=](auto where, auto* px, auto* py, int64_t n) {
+    using T = std::remove_pointer_t<decltype(py)>;
+    kernels::power<T>(where, px, T(exponent), py, n);
+  });
+  return record(y, "power", {x}, [x, exponent](const Tensor&, const Tensor& g, Needs) {
+    return std::vector<Tensor>{mul(g, affine(exponent == 2 ? x : power(x, exponent - 1), exponent))};
+  });
+}
+
+Tensor gate(const Tensor& g, const Tensor& x, double slope) {
+  Tensor y = map2("gate", g, x, [=](auto where, auto* pg, auto* px, auto* py, int64_t n) {
+    using T = std::remove_pointer_t<decltype(py)>;
+    kernels::gate<T>(where, pg, px, T(slope), py, n);
+  });
+  return record(y, "gate", {g, x}, [x, slope](const Tensor&, const Tensor& c, Needs) {
+    return std::vector<Tensor>{gate(c, x, slope), {}};
+  });
+}
+
+Tensor leaky_relu(const Tensor& x, double slope) {
+  Tensor y = map(x, [=](auto where, auto* px, auto* py, int64_t n) {
+    using T = std::remove_pointer_t<decltype(py)>;
+    kernels::gate<T>(where, px, px, T(slope), py, n);
+  });
+  return record(y, "leaky_relu", {x}, [x, slope](const Tensor&, const Tensor& g, Needs) {
+    return std::vector<Tensor>{gate(g, x, slope)};
+  });
+}
+
+Tensor tanh(const Tensor& x) {
+  Tensor y = map(x, [](auto where, auto* px, auto* py, int64_t n) { kernels::tanh(where, px, py, n); });
+  return record(y, "tanh", {x}, [](const Tensor& out, const Tensor& g, Needs) {
+    return std::vector<Tensor>{mul(g, affine(mul(out, out), -1, 1))};
+  });
+}
+
+Tensor sigmoid(const Tensor& x) {
+  Tensor y = map(x, [](auto where, auto* px, auto* py, int64_t n) { kernels::sigmoid(where, px, py, n); });
+  return record(y, "sigmoid", {x}, [](const Tensor& out, const Tensor& g, Needs) {
+    return std::vector<Tensor>{mul(g, blend(out, 1, mul(out, out), -1))};
+  });
+}
+
+Tensor abs(const Tensor& x) {
+  Tensor y = map(x, [](auto where, auto* px, auto* py, int64_t n) { kernels::abs(where, px, py, n); });
+  return record(y, "abs", {x}, [x](const Tensor&, const Tensor& g, Needs) {
+    return std::vector<Tensor>{sign_gate(g, x)};
+  });
+}
+
+Tensor sign_gate(const Tensor& g, const Tensor& x) {
+  Tensor y = map2("sign_gate", g, x, [](auto where, auto* pg, auto* px, auto* py, int64_t n) {
+    kernels::sign_gate(where, pg, px, py, n);
+  });
+  return record(y, "sign_gate", {g, x}, [x](const Tensor&, const Tensor& c, Needs) {
+    return std::vector<Tensor>{sign_gate(c, x), {}};
+  });
+}
+
+Tensor clamp(const Tensor& x, double low, double high) {
+  Tensor y = map(x, [=](auto where, auto* px, auto* py, int64_t n) {
+    using T = std::remove_pointer_t<decltype(py)>;
+    kernels::clamp<T>(where, px, T(low), T(high), py, n);
+  });
+  return record(y, "clamp", {x}, [x, low, high](const Tensor&, const Tensor& g, Needs) {
+    return std::vector<Tensor>{range_gate(g, x, low, high)};
+  });
+}
+
+}  // namespace sga

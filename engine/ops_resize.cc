@@ -1,0 +1,126 @@
+// Separable linear maps of the image axes: resampling and mirror padding.
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "engine/device.h"
+#include "engine/ops.h"
+#include "kernels/resize.h"
+
+namespace sga {
+namespace {
+
+template <class T>
+std::vector<T> weights_as(const Taps& taps) {
+  return std::vector<T>(taps.weight.begin(), taps.weight.end());
+}
+
+// out axis `axis` (1 or 2) of x mapped by taps.
+Tensor map_axis(const Tensor& x, int axis, const Taps& taps) {
+  SGA_CHECK(x.dim(axis) == taps.n_in, "resize: axis ", axis, " of ", x.shape(), " must have extent ", taps.n_in);
+  Shape shape = x.shape();
+  shape[axis] = taps.n_out;
+  Tensor y = empty(shape, x.dtype());
+  const int64_t outer = axis == 1 ? x.dim(0) : x.dim(0) * x.dim(1);
+  const int64_t inner = axis == 1 ? x.dim(2) * x.dim(3) : x.dim(3);
+  run(x, [&](auto where, auto zero) {
+    using T = decltype(zero);
+    const std::vector<T> weight = weights_as<T>(taps);
+    kernels::map_axis(where, outer, taps.n_in, taps.n_out, inner, taps.first.data(), taps.index.data(), weight.data(),
+                      x.data<T>(), y.data<T>());
+  });
+  return record(y, "resize", {x}, [axis, taps](const Tensor&, const Tensor& g, Needs) {
+    return std::vector<Tensor>{map_axis(g, axis, taps.transposed())};
+  });
+}
+
+// Compressed rows from one map of index -> weight a row.
+Taps compress(int64_t n_in, const std::vector<std::map<int64_t, double>>& rows) {
+  Taps t;
+  t.n_in = n_in;
+  t.n_out = int64_t(rows.size());
+  t.first.push_back(0);
+  for (const auto& row : rows) {
+    for (auto [index, weight] : row)
+      if (weight != 0) t.index.push_back(int32_t(index)), t.weight.push_back(weight);
+    t.first.push_back(int32_t(t.index.size()));
+  }
+  return t;
+}
+
+// Keys' cubic convolution kernel with a = -0.5.
+double cubic(double x) {
+  x = std::abs(x);
+  if (x <= 1) return (1.5 * x - 2.5) * x * x + 1;
+  if (x <= 2) return ((-0.5 * x + 2.5) * x - 4) * x + 2;
+  return 0;
+}
+
+}  // namespace
+
+Taps Taps::transposed() const {
+  std::vector<std::map<int64_t, double>> rows(static_cast<size_t>(n_in));
+  for (int64_t o = 0; o < n_out; ++o)
+    for (int32_t k = first[size_t(o)]; k < first[size_t(o) + 1]; ++k)
+      rows[size_t(index[size_t(k)])][o] += weight[size_t(k)];
+  return compress(n_out, rows);
+}
+
+Taps nearest_taps(int64_t n_in, int64_t factor) {
+  SGA_CHECK(n_in > 0 && factor > 0, "nearest_taps: size and factor must be positive, got ", n_in, " and ", factor);
+  std::vector<std::map<int64_t, double>> rows;
+  for (int64_t o = 0; o < n_in * factor; ++o) rows.push_back({{o / factor, 1.0}});
+  return compress(n_in, rows);
+}
+
+Taps bicubic_taps(int64_t n_in, int64_t n_out, double scale, bool antialias, bool one_sided_left) {
+  SGA_CHECK(n_in > 0 && n_out > 0 && scale > 0, "bicubic_taps: sizes and scale must be positive, got ", n_in, " -> ",
+            n_out, " at ", scale);
+  const bool stretch = antialias && scale < 1;
+  const double width = stretch ? 4 / scale : 4;
+  const int64_t taps = int64_t(std::ceil(width)) + 2;
+  std::vector<std::map<int64_t, double>> rows;
+  for (int64_t o = 1; o <= n_out; ++o) {
+    // Pixel centres are counted from 1: output o lies at input u.
+    const double u = double(o) / scale + 0.5 * (1 - 1 / scale);
+    const int64_t left = int64_t(std::floor(u - width / 2));
+    double total = 0;
+    std::vector<std::pair<int64_t, double>> row;
+    for (int64_t t = 0; t < taps; ++t) {
+      const int64_t i = left + t - 1;
+      const double d = u - double(i) - 1;
+      const double weight = i < 0 && one_sided_left ? 0 : stretch ? scale * cubic(scale * d) : cubic(d);
+      total += weight;
+      row.push_back({i, weight});
+    }
+    std::map<int64_t, double> merged;
+    for (auto [i, weight] : row) {
+      int64_t m = i % (2 * n_in);
+      if (m < 0) m += 2 * n_in;
+      merged[m < n_in ? m : 2 * n_in - 1 - m] += weight / total;
+    }
+    rows.push_back(std::move(merged));
+  }
+  return compress(n_in, rows);
+}
+
+Tensor resize(const Tensor& x, const Taps& rows, const Taps& columns) {
+  SGA_CHECK(x.rank() == 4, "resize: x must be (N,H,W,C), got ", x.shape());
+  // The smaller intermediate first.
+  return rows.n_out * columns.n_in <= rows.n_in * columns.n_out ? map_axis(map_axis(x, 1, rows), 2, columns)
+                                                                : map_axis(map_axis(x, 2, columns), 1, rows);
+}
+
+Tensor pad_reflect(const Tensor& x, int64_t n) {
+  SGA_CHECK(x.rank() == 4, "pad_reflect: x must be (N,H,W,C), got ", x.shape());
+  SGA_CHECK(n >= 0 && n < x.dim(1) && n < x.dim(2), "pad_reflect: ", n, " pixels need a larger image than ", x.shape());
+  const auto mirror = [n](int64_t extent) {
+    std::vector<std::map<int64_t, double>> rows;
+    for (int64_t o = -n; o < extent + n; ++o)
+      rows.push_back({{o < 0 ? -o : o < extent ? o : 2 * (extent - 1) - o, 1.0}});
+    return compress(extent, rows);
+  };
+  return map_axis(map_axis(x, 1, mirror(x.dim(1))), 2, mirror(x.dim(2)));
+}
+
+}  // namespace sga

@@ -1,0 +1,129 @@
+#include "engine/tensor.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "engine/autograd.h"
+
+namespace sga {
+
+const char* name_of(Dtype t) { return t == Dtype::f32 ? "float32" : "float64"; }
+
+// A chain of nodes can be tens of thousands long (one training step of a deep pyramid): it is taken apart in a loop,
+// since the default recursive destruction would overflow the stack.
+Tensor::Impl::~Impl() {
+  std::vector<std::shared_ptr<Node>> dying;
+  if (node && node.use_count() == 1) dying.push_back(std::move(node));
+  while (!dying.empty()) {
+    std::shared_ptr<Node> n = std::move(dying.back());
+    dying.pop_back();
+    n->vjp = nullptr;  // frees the tensors it captured, which the inputs below still hold
+    for (Tensor& input : n->inputs)
+      if (input.impl_ && input.impl_.use_count() == 1 && input.impl_->node && input.impl_->node.use_count() == 1)
+        dying.push_back(std::move(input.impl_->node));
+  }
+}
+
+Tensor empty(const Shape& shape, Dtype dtype) {
+  for (int64_t e : shape.extents()) SGA_CHECK(e >= 0, "tensor: an extent is negative in shape ", shape);
+  Tensor t;
+  t.impl_ = std::make_shared<Tensor::Impl>();
+  t.impl_->shape = shape;
+  t.impl_->numel = shape.numel();
+  t.impl_->dtype = dtype;
+  t.impl_->storage = std::make_shared<Buffer>(t.impl_->numel * size_of(dtype));
+  return t;
+}
+
+Tensor full(const Shape& shape, double value, Dtype dtype) {
+  Tensor t = empty(shape, dtype);
+  if (dtype == Dtype::f32)
+    std::fill_n(t.data<float>(), t.numel(), static_cast<float>(value));
+  else
+    std::fill_n(t.data<double>(), t.numel(), value);
+  return t;
+}
+
+Tensor zeros(const Shape& shape, Dtype dtype) { return full(shape, 0, dtype); }
+
+Tensor& Tensor::set_requires_grad(bool on) {
+  SGA_CHECK(!impl_->node, "tensor: only a leaf can be marked, this one was computed by ", impl_->node->name);
+  impl_->leaf = on;
+  return *this;
+}
+
+Tensor Tensor::view(Shape shape) const {
+  SGA_CHECK(shape.numel() == numel(), "reshape: ", this->shape(), " does not have the ", shape.numel(),
+            " elements of ", shape);
+  Tensor t;
+  t.impl_ = std::make_shared<Impl>();
+  t.impl_->shape = std::move(shape);
+  t.impl_->numel = impl_->numel;
+  t.impl_->dtype = impl_->dtype;
+  t.impl_->storage = impl_->storage;
+  return t;
+}
+
+Tensor Tensor::detach() const { return view(shape()); }
+
+Tensor Tensor::clone() const {
+  Tensor t = empty(shape(), dtype());
+  std::memcpy(t.impl_->storage->data(), impl_->storage->data(), static_cast<size_t>(numel() * size_of(dtype())));
+  return t;
+}
+
+double Tensor::item() const {
+  SGA_CHECK(numel() == 1, "item: needs a tensor of one element, got shape ", shape());
+  return dtype() == Dtype::f32 ? double(*data<float>()) : *data<double>();
+}
+
+void Tensor::assign(const Tensor& src) {
+  SGA_CHECK(src.numel() == numel() && src.dtype() == dtype(), "assign: cannot copy ", name_of(src.dtype()), " ",
+            src.shape(), " into ", name_of(dtype()), " ", shape());
+  std::memmove(impl_->storage->data(), src.impl_->storage->data(), static_cast<size_t>(numel() * size_of(dtype())));
+}
+
+template <class T>
+Tensor from_host(const Shape& shape, const std::vector<T>& values, Dtype dtype) {
+  SGA_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), "from_host: shape ", shape, " needs ",
+            shape.numel(), " values, got ", values.size());
+  Tensor t = empty(shape, dtype);
+  if (dtype == Dtype::f32)
+    std::copy(values.begin(), values.end(), t.data<float>());
+  else
+    std::copy(values.begin(), values.end(), t.data<double>());
+  return t;
+}
+
+template <class T>
+std::vector<T> to_host(const Tensor& t) {
+  std::vector<T> values(static_cast<size_t>(t.numel()));
+  if (t.dtype() == Dtype::f32)
+    std::copy_n(t.data<float>(), t.numel(), values.data());
+  else
+    std::copy_n(t.data<double>(), t.numel(), values.data());
+  return values;
+}
+
+template Tensor from_host(const Shape&, const std::vector<float>&, Dtype);
+template Tensor from_host(const Shape&, const std::vector<double>&, Dtype);
+template std::vector<float> to_host(const Tensor&);
+template std::vector<double> to_host(const Tensor&);
+
+Tensor cast(const Tensor& t, Dtype dtype) {
+  return dtype == Dtype::f32 ? from_host(t.shape(), to_host<float>(t), dtype)
+                             : from_host(t.shape(), to_host<double>(t), dtype);
+}
+
+bool has_nonfinite(const Tensor& t) {
+  for (double v : to_host<double>(t))
+    if (!std::isfinite(v)) return true;
+  return false;
+}
+
+Tensor record_node(Tensor out, std::shared_ptr<Node> node) {
+  out.impl_->node = std::move(node);
+  return out;
+}
+
+}  // namespace sga

@@ -1,0 +1,240 @@
+// Float convolution and matrix product through oneDNN. Activations stay in NHWC: only filters are reordered, into the
+// blocked layout oneDNN asks for. A primitive is made once per (kind, shape, precision) and cached.
+#include <omp.h>
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <tuple>
+
+#include "kernels/check.h"
+#include "kernels/conv.h"
+#include "kernels/gemm.h"
+
+namespace sga::kernels {
+namespace {
+
+using Type = dnnl::memory::data_type;
+using Tag = dnnl::memory::format_tag;
+using Desc = dnnl::memory::desc;
+
+dnnl::engine& cpu() {
+  static dnnl::engine e(dnnl::engine::kind::cpu, 0);
+  return e;
+}
+dnnl::stream& stream() {
+  static dnnl::stream s(cpu());
+  return s;
+}
+// One compute stream: the whole call is serial, so the scratch blocks can be shared by all primitives.
+std::mutex& serial() {
+  static std::mutex m;
+  return m;
+}
+
+// Scratch by role, grown to the largest request and kept.
+class Scratch {
+ public:
+  void* get(size_t bytes) {
+    if (bytes > bytes_) {
+      std::free(data_);
+      bytes_ = (bytes + 4095) / 4096 * 4096;
+      data_ = std::aligned_alloc(64, bytes_);
+      if (!data_) {
+        bytes_ = 0;
+        fail("out of memory: a convolution needed ", bytes, " bytes of scratch; use a smaller image or --batch");
+      }
+    }
+    return data_;
+  }
+
+ private:
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+struct Workspace {
+  Scratch primitive, source, filter, other;
+};
+Workspace& workspace() {
+  static Workspace* w = new Workspace;
+  return *w;
+}
+
+enum class Kind { forward, by_data, by_weights };
+
+// A convolution ready to run: memory objects without data, primitives, and reorders where the layout or type differs.
+struct Plan {
+  dnnl::primitive conv;
+  Desc a, b, c;                // the plan's own operands and result
+  Desc a_user, b_user, c_user;  // ours: float32 NHWC and (K,R,S,C)
+  dnnl::reorder to_a, to_b, from_c;
+  bool reorder_a, reorder_b, reorder_c;
+  size_t scratch;
+};
+
+dnnl::reorder reorder(const Desc& from, const Desc& to) {
+  return dnnl::reorder(dnnl::reorder::primitive_desc(cpu(), from, cpu(), to));
+}
+
+void copy(const dnnl::reorder& r, const Desc& from, const void* src, const Desc& to, void* dst) {
+  r.execute(stream(), {{DNNL_ARG_FROM, dnnl::memory(from, cpu(), const_cast<void*>(src))},
+                       {DNNL_ARG_TO, dnnl::memory(to, cpu(), dst)}});
+}
+
+Plan make_plan(Kind kind, const ConvShape& g, Precision precision, bool bias, float slope) {
+  const Type half = precision == Precision::bf16 ? Type::bf16 : Type::f32;
+  const dnnl::memory::dims xd{g.n, g.c, g.h, g.w}, wd{g.k, g.c, g.r, g.s}, yd{g.n, g.k, g.p, g.q};
+  const dnnl::memory::dims stride{g.stride, g.stride}, before{g.pad, g.pad};
+  // Padding on the far side: what makes the extents come out, negative where rows are left unread.
+  const dnnl::memory::dims after{(g.p - 1) * g.stride + g.r - g.h - g.pad, (g.q - 1) * g.stride + g.s - g.w - g.pad};
+  const Desc x(xd, kind == Kind::by_data ? Type::f32 : half, Tag::nhwc);
+  const Desc w(wd, kind == Kind::by_weights ? Type::f32 : half, Tag::any);
+  const Desc y(yd, kind == Kind::forward ? Type::f32 : half, Tag::nhwc);
+  const Desc b = bias ? Desc({g.k}, Type::f32, Tag::a) : Desc();
+  const auto algorithm = dnnl::algorithm::convolution_direct;
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+
+  dnnl::primitive_attr forward_attributes = attributes;
+  if (slope != 1) {
+    dnnl::post_ops ops;
+    ops.append_eltwise(1, dnnl::algorithm::eltwise_relu, slope, 0);
+    forward_attributes.set_post_ops(ops);
+  }
+  using Forward = dnnl::convolution_forward;
+  const auto forward_desc = [&](const Desc& fx, const Desc& fw, const Desc& fy) {
+    const auto prop = kind == Kind::forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
+    return bias ? Forward::desc(prop, algorithm, fx, fw, b, fy, stride, before, after)
+                : Forward::desc(prop, algorithm, fx, fw, fy, stride, before, after);
+  };
+
+  Plan plan;
+  if (kind == Kind::forward) {
+    Forward::primitive_desc pd(forward_desc(x, w, y), forward_attributes, cpu());
+    plan.conv = Forward(pd);
+    plan.a = pd.src_desc(), plan.b = pd.weights_desc(), plan.c = pd.dst_desc();
+    plan.scratch = pd.scratchpad_desc().get_size();
+  } else {
+    // Backward descriptors want the forward one as a hint, with the same types where they meet.
+    Forward::primitive_desc hint(forward_desc(Desc(xd, half, Tag::nhwc), Desc(wd, half, Tag::any),
+                                              Desc(yd, half == Type::f32 ? Type::f32 : Type::bf16, Tag::nhwc)),
+                                 cpu());
+    if (kind == Kind::by_data) {
+      using Backward = dnnl::convolution_backward_data;
+      Backward::primitive_desc pd(Backward::desc(algorithm, x, w, y, stride, before, after), attributes, cpu(), hint);
+      plan.conv = Backward(pd);
+      plan.a = pd.diff_dst_desc(), plan.b = pd.weights_desc(), plan.c = pd.diff_src_desc();
+      plan.scratch = pd.scratchpad_desc().get_size();
+    } else {
+      using Backward = dnnl::convolution_backward_weights;
+      Backward::primitive_desc pd(Backward::desc(algorithm, x, w, y, stride, before, after), attributes, cpu(), hint);
+      plan.conv = Backward(pd);
+      plan.a = pd.src_desc(), plan.b = pd.diff_dst_desc(), plan.c = pd.diff_weights_desc();
+      plan.scratch = pd.scratchpad_desc().get_size();
+    }
+  }
+  const Desc xu(xd, Type::f32, Tag::nhwc), wu(wd, Type::f32, Tag::ohwi), yu(yd, Type::f32, Tag::nhwc);
+  plan.a_user = kind == Kind::by_data ? yu : xu;
+  plan.b_user = kind == Kind::by_weights ? yu : wu;
+  plan.c_user = kind == Kind::forward ? yu : kind == Kind::by_data ? xu : wu;
+  plan.reorder_a = plan.a != plan.a_user;
+  plan.reorder_b = plan.b != plan.b_user;
+  plan.reorder_c = plan.c != plan.c_user;
+  if (plan.reorder_a) plan.to_a = reorder(plan.a_user, plan.a);
+  if (plan.reorder_b) plan.to_b = reorder(plan.b_user, plan.b);
+  if (plan.reorder_c) plan.from_c = reorder(plan.c, plan.c_user);
+  return plan;
+}
+
+const Plan& plan_for(Kind kind, const ConvShape& g, Precision precision, bool bias, float slope) {
+  using Key = std::tuple<int, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                         int64_t, int, bool, float>;
+  static auto* plans = new std::map<Key, std::unique_ptr<Plan>>;
+  const Key key{int(kind), g.n, g.h, g.w, g.c, g.k, g.r, g.s, g.p, g.q, g.stride, g.pad, int(precision), bias, slope};
+  auto& plan = (*plans)[key];
+  if (!plan) {
+    // Sampling at ever new sizes must not fill memory with primitives.
+    if (plans->size() > 4096) {
+      plans->clear();
+      return plan_for(kind, g, precision, bias, slope);
+    }
+    plan = std::make_unique<Plan>(make_plan(kind, g, precision, bias, slope));
+  }
+  return *plan;
+}
+
+void execute(Kind kind, const ConvShape& g, Precision precision, const float* a, const float* b, const float* bias,
+             float slope, float* c) {
+  std::lock_guard lock(serial());
+  try {
+    const Plan& plan = plan_for(kind, g, precision, bias != nullptr, slope);
+    Workspace& ws = workspace();
+    const void* pa = a;
+    const void* pb = b;
+    void* pc = c;
+    if (plan.reorder_a) {
+      void* block = ws.source.get(plan.a.get_size());
+      copy(plan.to_a, plan.a_user, a, plan.a, block);
+      pa = block;
+    }
+    if (plan.reorder_b) {
+      void* block = ws.filter.get(plan.b.get_size());
+      copy(plan.to_b, plan.b_user, b, plan.b, block);
+      pb = block;
+    }
+    if (plan.reorder_c) pc = ws.other.get(plan.c.get_size());
+    const dnnl::memory ma(plan.a, cpu(), const_cast<void*>(pa)), mb(plan.b, cpu(), const_cast<void*>(pb)),
+        mc(plan.c, cpu(), pc);
+    std::unordered_map<int, dnnl::memory> args;
+    if (kind == Kind::forward) {
+      args = {{DNNL_ARG_SRC, ma}, {DNNL_ARG_WEIGHTS, mb}, {DNNL_ARG_DST, mc}};
+      if (bias)
+        args[DNNL_ARG_BIAS] = dnnl::memory(Desc({g.k}, Type::f32, Tag::a), cpu(), const_cast<float*>(bias));
+    } else if (kind == Kind::by_data) {
+      args = {{DNNL_ARG_DIFF_DST, ma}, {DNNL_ARG_WEIGHTS, mb}, {DNNL_ARG_DIFF_SRC, mc}};
+    } else {
+      args = {{DNNL_ARG_SRC, ma}, {DNNL_ARG_DIFF_DST, mb}, {DNNL_ARG_DIFF_WEIGHTS, mc}};
+    }
+    if (plan.scratch)
+      args[DNNL_ARG_SCRATCHPAD] = dnnl::memory(Desc({int64_t(plan.scratch)}, Type::u8, Tag::a), cpu(),
+                                               ws.primitive.get(plan.scratch));
+    plan.conv.execute(stream(), args);
+    if (plan.reorder_c) copy(plan.from_c, plan.c, pc, plan.c_user, c);
+    stream().wait();
+  } catch (const dnnl::error& e) {
+    fail("convolution: oneDNN refused x (", g.n, ",", g.h, ",", g.w, ",", g.c, ") with filters (", g.k, ",", g.r, ",",
+         g.s, ",", g.c, ") stride ", g.stride, " pad ", g.pad, ": ", e.message);
+  }
+}
+
+}  // namespace
+
+void conv(Cpu where, const ConvShape& g, const float* x, const float* w, const float* b, float slope, float* y) {
+  execute(Kind::forward, g, where.precision, x, w, b, slope, y);
+}
+void conv_dx(Cpu where, const ConvShape& g, const float* gy, const float* w, float* gx) {
+  execute(Kind::by_data, g, where.precision, gy, w, nullptr, 1, gx);
+}
+void conv_dw(Cpu where, const ConvShape& g, const float* x, const float* gy, float* gw) {
+  execute(Kind::by_weights, g, where.precision, x, gy, nullptr, 1, gw);
+}
+
+void gemm(Cpu, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c) {
+  std::lock_guard lock(serial());
+  const auto status = dnnl::sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, 1, a, ta ? m : k, b, tb ? k : n, 0, c, n);
+  SGA_CHECK(status == dnnl::status::success, "matmul: oneDNN refused a product of ", m, "x", k, " by ", k, "x", n);
+}
+void gemm(Cpu, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const double* a, const double* b, double* c) {
+  gemm_reference(ta, tb, m, n, k, a, b, c);
+}
+
+bool cpu_has_bf16() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16");
+}
+int cpu_threads() { return omp_get_max_threads(); }
+
+}  // namespace sga::kernels

@@ -142,9 +142,8 @@ std::string diagram(const std::vector<std::vector<std::pair<double, double>>>& c
     if (curves[i].empty()) continue;
     svg += "<polyline class=\"curve\" stroke=\"" + colour(i) + "\" points=\"";
     for (const auto& [x, y] : curves[i]) {
-      std::array<char, 64> point{};  // a tenth of a unit is finer than a pixel
-      std::snprintf(point.data(), point.size(), "%.1f,%.1f ", to_x(x), to_y(y));
-      svg += point.data();
+      const auto tenth = [](double v) { return number(std::round(10 * v) / 10); };  // finer than a pixel
+      svg += tenth(to_x(x)) + "," + tenth(to_y(y)) + " ";
     }
     svg += "\"/>\n";
   }

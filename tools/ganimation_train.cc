@@ -1,0 +1,349 @@
+#include "tools/ganimation_train.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <optional>
+
+#include "models/ganimation/batches.h"
+#include "models/ganimation/editing.h"
+#include "tools/command.h"
+#include "tools/page.h"
+#include "tools/progress.h"
+#include "tools/run_folder.h"
+
+namespace sga {
+namespace {
+
+using namespace ganimation;
+using Clock = std::chrono::steady_clock;
+
+struct TrainOptions {
+  CommonOptions common;
+  std::string data, recipe = "official";
+  // Empty: as the recipe says.
+  std::optional<int64_t> conv_dim, critic_dim, blocks, batch, steps, epochs, critic_steps;
+  std::optional<std::string> conditioning, upsample;
+  std::optional<double> lr, critic_lr, au_weight, mask_weight, cycle_weight, identity_weight, smooth_weight,
+      average, balance;
+  double save_minutes = 5;
+  int64_t log_every = 20;
+};
+
+constexpr double kPatience = 0.98;  // how slowly the attention gauge of the alarm follows
+const std::vector<std::string> kShownPresets = {"happiness", "surprise", "sadness", "anger"};
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+TrainingConfig training_config(const TrainOptions& o, const FaceSet& set, int64_t train_faces) {
+  TrainingConfig c = recipe(o.recipe);
+  c.generator.size = c.discriminator.size = set.size();
+  if (o.conv_dim) c.generator.conv_dim = *o.conv_dim;
+  if (o.critic_dim) c.discriminator.conv_dim = *o.critic_dim;
+  if (o.blocks) c.generator.blocks = *o.blocks;
+  if (o.conditioning)
+    c.generator.conditioning = *o.conditioning == "film" ? Conditioning::film : Conditioning::tiled;
+  if (o.upsample) c.generator.upsample = *o.upsample == "resize" ? Upsample::resize : Upsample::transposed;
+  if (o.batch) c.batch = *o.batch;
+  if (o.critic_steps) c.critic_steps = *o.critic_steps;
+  if (o.lr) c.lr_generator = *o.lr;
+  if (o.lr || o.critic_lr) c.lr_critic = o.critic_lr ? *o.critic_lr : *o.lr;
+  if (o.au_weight) c.weights.aus = *o.au_weight;
+  if (o.mask_weight) c.weights.mask = *o.mask_weight;
+  if (o.cycle_weight) c.weights.cycle = *o.cycle_weight;
+  if (o.identity_weight) c.weights.identity = *o.identity_weight;
+  if (o.smooth_weight) c.weights.smooth = *o.smooth_weight;
+  if (o.average) c.average = *o.average;
+  if (o.balance) c.balance = *o.balance;
+  c.seed = o.common.seed;
+
+  if (o.epochs) {
+    c.decay_epochs = std::max<int64_t>(1, *o.epochs / 3);
+    c.constant_epochs = *o.epochs - c.decay_epochs;
+  }
+  const int64_t epochs = c.constant_epochs + c.decay_epochs;
+  if (o.steps)
+    c.epoch_iterations = (*o.steps + epochs - 1) / epochs;  // the same schedule, stretched or squeezed
+  else
+    c.epoch_iterations = std::max<int64_t>(1, train_faces / c.batch);
+  return c;
+}
+
+/// Test faces spread over the set, those of one person once where persons are known.
+std::vector<int64_t> spread(const FaceSet& set, const std::vector<int64_t>& faces, size_t count) {
+  std::vector<int64_t> chosen;
+  for (size_t i = 0; i < faces.size() && chosen.size() < count;
+       i += std::max<size_t>(1, faces.size() / count)) {
+    const int64_t person = set.record(faces[i]).person;
+    const bool known = person >= 0 && std::any_of(chosen.begin(), chosen.end(), [&](int64_t other) {
+                         return set.record(other).person == person;
+                       });
+    if (!known) chosen.push_back(faces[i]);
+  }
+  return chosen;
+}
+
+/// What the run writes besides weights: numbers and pictures of faces it does not train on.
+class Watch {
+ public:
+  Watch(const FaceSet& set, const ActionUnits& limits) : limits_(limits) {
+    std::vector<int64_t> test = set.indices(false);
+    if (test.empty()) test = set.indices(true);
+    shown_ = batch_of(set, spread(set, test, 8));
+    measured_ = batch_of(set, spread(set, test, 256));
+    for (const std::string& name : kShownPresets)
+      presets_.push_back(find_preset(parse_presets(default_presets(), "presets"), name));
+  }
+
+  /// A row a face: itself, then for every preset the edit and its attention.
+  Image sheet(const Generator& generator) const {
+    NoGrad off;
+    std::vector<GeneratorOutput> outputs;
+    std::vector<Tensor> edits;
+    for (const Expression& preset : presets_) {
+      const std::vector<ActionUnits> targets(size_t(shown_.images.dim(0)),
+                                             target_action_units(preset, EditMode::set, 1, {}, limits_));
+      outputs.push_back(generator.forward(shown_.images, ganimation::to_tensor(targets)));
+      edits.push_back(composite(outputs.back(), shown_.images));
+    }
+    std::vector<Image> cells;
+    std::vector<std::string> labels;
+    for (int64_t i = 0; i < shown_.images.dim(0); ++i) {
+      cells.push_back(to_image(shown_.images, i));
+      labels.push_back("input");
+      for (size_t p = 0; p < presets_.size(); ++p) {
+        cells.push_back(to_image(edits[p], i));
+        labels.push_back(presets_[p].name);
+        cells.push_back(convert_channels(to_image(affine(outputs[p].attention, 2, -1), i), 3));
+        labels.push_back("mask");
+      }
+    }
+    return contact_sheet(cells, 1 + 2 * int64_t(presets_.size()), labels);
+  }
+
+  /// Mean squared error of the discriminator's action units on held-out faces, the share of the labels'
+  /// variance it explains, and how much an edit to each preset moves its reading of the preset's units (1: as
+  /// asked).
+  std::vector<std::pair<std::string, double>> measure(const Generator& generator,
+                                                      const Discriminator& d) const {
+    NoGrad off;
+    const Tensor read = d.aus(d.features(measured_.images));
+    const double error = mse(read, measured_.source_aus).item();
+    const int64_t n = read.dim(0);
+    const Tensor average = affine(sum_to(measured_.source_aus, {1, kActionUnitCount}), 1 / double(n));
+    const double variance = mse(expand(average, read.shape()), measured_.source_aus).item();
+    std::vector<std::pair<std::string, double>> values{{"heldout_au_mse", error},
+                                                       {"heldout_au_explained", 1 - error / variance}};
+    const std::vector<ActionUnits> before = to_action_units(d.aus(d.features(shown_.images)));
+    for (const Expression& preset : presets_) {
+      const ActionUnits target = target_action_units(preset, EditMode::set, 1, {}, limits_);
+      const GeneratorOutput out = generator.forward(
+          shown_.images, ganimation::to_tensor(std::vector<ActionUnits>(before.size(), target)));
+      const std::vector<ActionUnits> after =
+          to_action_units(d.aus(d.features(composite(out, shown_.images))));
+      double asked = 0, got = 0;
+      for (size_t i = 0; i < before.size(); ++i)
+        for (size_t au = 0; au < kActionUnitCount; ++au) {
+          if (!preset.listed[au]) continue;
+          asked += target[au] - before[i][au];
+          got += after[i][au] - before[i][au];
+        }
+      values.push_back({"response_" + preset.name, got / asked});
+    }
+    return values;
+  }
+
+ private:
+  ActionUnits limits_;
+  Batch shown_, measured_;
+  std::vector<Expression> presets_;
+};
+
+void print_recipe(const TrainingConfig& c, const FaceSet& set, size_t train_faces, const Trainer& trainer) {
+  std::printf("data: %lld faces of %lld px, %zu to train on\n", static_cast<long long>(set.count()),
+              static_cast<long long>(set.size()), train_faces);
+  std::printf("generator: %.2f M parameters (conv-dim %lld, %lld blocks, %s); discriminator: %.2f M\n",
+              double(trainer.generator().parameters().numel()) * 1e-6,
+              static_cast<long long>(c.generator.conv_dim), static_cast<long long>(c.generator.blocks),
+              c.generator.conditioning == Conditioning::film ? "film" : "tiled",
+              double(trainer.discriminator().parameters().numel()) * 1e-6);
+  std::printf(
+      "loss weights: critic 1, action units %g x MSE, penalty %g, cycle %g x L1, mask %g x mean, smooth %g x "
+      "sum, "
+      "identity %g\n",
+      c.weights.aus, c.weights.penalty, c.weights.cycle, c.weights.mask, c.weights.smooth,
+      c.weights.identity);
+  std::printf(
+      "schedule: %lld iterations of batch %lld, generator every %lld, rate %g and %g, falling from iteration "
+      "%lld\n",
+      static_cast<long long>(c.iterations()), static_cast<long long>(c.batch),
+      static_cast<long long>(c.critic_steps), c.lr_generator, c.lr_critic,
+      static_cast<long long>((c.constant_epochs + 1) * c.epoch_iterations));
+  std::fflush(stdout);
+}
+
+void write_page(const RunFolder& run, const TrainingConfig& c, int64_t iteration, bool done) {
+  Page page("ganimation train");
+  page.table({{"iterations", std::to_string(iteration) + " of " + std::to_string(c.iterations())},
+              {"face size", std::to_string(c.generator.size) + " px"}});
+  page.pictures("Held-out faces: edits and where they keep the photograph (white)", {{"faces.png", ""}});
+  const fs::path metrics = run / "metrics.jsonl";
+  page.curves("Generator", read_metrics(metrics, "step", {"g_fake", "g_aus", "g_cycle", "g_mask"}),
+              "iteration");
+  page.curves("Discriminator", read_metrics(metrics, "step", {"d_real", "d_fake", "d_aus", "d_penalty"}),
+              "iteration");
+  page.curves("Mean attention", read_metrics(metrics, "step", {"attention"}), "iteration");
+  page.curves("Action units of held-out faces: share of variance explained",
+              read_metrics(metrics, "step", {"heldout_au_explained"}), "iteration");
+  if (!done) page.refresh_every(30);
+  page.write(run / "index.html");
+}
+
+void train(TrainOptions& o, CLI::App& app) {
+  RunFolder run(o.common.out, o.common.resume, o.common.force);
+  run.configure(app, {"save-minutes", "log-every", "precision"});
+  use_device(o.common);
+  const FaceSet set(o.data);
+  const std::vector<int64_t> faces = set.indices(true);
+  const TrainingConfig config = training_config(o, set, int64_t(faces.size()));
+  Trainer trainer(config);
+  const BatchSampler sampler(set, faces, config.balance);
+  ModelCard card;
+  card.crop_recipe = to_text(set.recipe());
+  card.limits = label_quantiles(set, faces, 0.99);
+  const Watch watch(set, card.limits);
+  if (!o.common.quiet) print_recipe(config, set, faces.size(), trainer);
+  double spent = 0;  // seconds, earlier runs included
+  if (run.resumed() && has_checkpoint(run.checkpoint())) {
+    const Checkpoint checkpoint = load_newest(run.checkpoint());
+    trainer.load(checkpoint);
+    run.rewind_metrics("step", double(trainer.iteration()));
+  }
+
+  const auto start = Clock::now();
+  const auto save = [&] {
+    Checkpoint checkpoint;
+    trainer.store(checkpoint);
+    save_keeping_previous(run.checkpoint(), checkpoint);
+    card.about = "recipe " + o.recipe + "; " + std::to_string(trainer.iteration()) + " iterations of batch " +
+                 std::to_string(config.batch) + "; " + std::to_string(faces.size()) + " faces";
+    save_checkpoint(run / "model.safetensors",
+                    export_model(trainer.best_generator(), card, &trainer.discriminator()));
+    save_png(run / "faces.png", watch.sheet(trainer.best_generator()));
+    std::vector<std::pair<std::string, double>> values{{"step", double(trainer.iteration())}};
+    for (const auto& value : watch.measure(trainer.best_generator(), trainer.discriminator()))
+      values.push_back(value);
+    run.metrics(values);
+    write_page(run, config, trainer.iteration(), trainer.iteration() == config.iterations());
+  };
+
+  Progress progress(config.iterations(), "train", o.common.quiet);
+  progress.set(trainer.iteration());
+  auto saved = Clock::now();
+  double gauge = 0.5;
+  bool warned = false;
+  while (trainer.iteration() < config.iterations()) {
+    trainer.step(sampler.draw(config.batch, trainer.rng()));
+    const int64_t i = trainer.iteration();
+    // The generator learns on iterations that critic_steps divides: read there, so that all terms are seen.
+    if (i % (o.log_every * config.critic_steps) == 0 || i == config.iterations()) {
+      const Losses losses = trainer.losses();
+      std::vector<std::pair<std::string, double>> values{{"step", double(i)}};
+      for (const auto& term : losses.terms) values.push_back(term);
+      values.push_back({"attention", losses.attention});
+      values.push_back({"learning_rate", losses.learning_rate});
+      values.push_back({"seconds", spent + seconds_since(start)});
+      run.metrics(values);
+      char note[64];
+      std::snprintf(note, sizeof note, "attention %.2f cycle %.3f", losses.attention,
+                    losses.terms.contains("g_cycle") ? losses.terms.at("g_cycle") : 0.);
+      progress.set(i, note);
+      gauge = kPatience * gauge + (1 - kPatience) * losses.attention;
+      const bool out = gauge > kAttentionCopies || gauge < kAttentionPaints;
+      if (out && !warned)
+        std::fprintf(stderr, "warning: mean attention stays at %.3f: the model %s; %s --mask-weight\n", gauge,
+                     gauge > 0.5 ? "copies its input" : "repaints everything",
+                     gauge > 0.5 ? "raise" : "lower");
+      warned = out;
+    } else {
+      progress.set(i);
+    }
+    if (interrupted()) {
+      save();
+      throw Interrupted();
+    }
+    if (seconds_since(saved) > 60 * o.save_minutes) {
+      save();
+      saved = Clock::now();
+    }
+  }
+  save();
+}
+
+}  // namespace
+
+void declare_ganimation_train(CLI::App& app) {
+  auto o = std::make_shared<TrainOptions>();
+  CLI::App* train_app = app.add_subcommand("train", "Train on a packed data set of faces (facedata prepare)");
+  train_app->add_option("--data", o->data, "Packed data set (.sgd); its face size is the model's")
+      ->required();
+  train_app->add_option("--recipe", o->recipe, "official, or small for 64 px and hours instead of days")
+      ->check(CLI::IsMember({"official", "small"}))
+      ->capture_default_str();
+  train_app->add_option("--conv-dim", o->conv_dim,
+                        "Channels of the generator's stem (official 64, small 32)");
+  train_app->add_option("--critic-dim", o->critic_dim,
+                        "Channels of the discriminator's first layer (official 64, small 48)");
+  train_app->add_option("--blocks", o->blocks, "Residual blocks (6)");
+  train_app->add_option("--batch", o->batch, "Faces an iteration (official 25, small 16)")
+      ->check(CLI::PositiveNumber);
+  train_app->add_option("--epochs", o->epochs, "Passes over the data, the last third with falling rate (30)")
+      ->check(CLI::PositiveNumber);
+  train_app->add_option("--steps", o->steps, "Iterations in all, instead of passes over the data")
+      ->check(CLI::PositiveNumber);
+  train_app->add_option("--critic-steps", o->critic_steps,
+                        "Iterations a generator update (official 5, small 2)");
+  train_app->add_option("--conditioning", o->conditioning, "tiled (official) or film (small)")
+      ->check(CLI::IsMember({"tiled", "film"}));
+  train_app->add_option("--upsample", o->upsample, "transposed or resize")
+      ->check(CLI::IsMember({"transposed", "resize"}));
+  train_app->add_option("--lr", o->lr, "Learning rate (official 1e-4, small 2e-4)")
+      ->check(CLI::PositiveNumber);
+  train_app->add_option("--critic-lr", o->critic_lr, "Learning rate of the discriminator (as --lr)")
+      ->check(CLI::PositiveNumber);
+  train_app->add_option("--au-weight", o->au_weight, "Weight of the action units' mean squared error (160)")
+      ->check(CLI::NonNegativeNumber);
+  train_app
+      ->add_option("--mask-weight", o->mask_weight, "Weight of the mean attention; higher paints more (0.1)")
+      ->check(CLI::NonNegativeNumber);
+  train_app->add_option("--cycle-weight", o->cycle_weight, "Weight of there and back (10)")
+      ->check(CLI::NonNegativeNumber);
+  train_app
+      ->add_option("--smooth-weight", o->smooth_weight, "Weight of the attention's total variation (1e-5)")
+      ->check(CLI::NonNegativeNumber);
+  train_app
+      ->add_option("--identity-weight", o->identity_weight,
+                   "Weight of leaving a face with its own AUs alone (0)")
+      ->check(CLI::NonNegativeNumber);
+  train_app
+      ->add_option("--average", o->average,
+                   "Decay of averaged generator weights, 0 for none (official 0, small 0.999)")
+      ->check(CLI::Range(0.0, 0.99999));
+  train_app
+      ->add_option("--balance", o->balance, "Share of faces drawn for a random AU (official 0, small 0.5)")
+      ->check(CLI::Range(0.0, 1.0));
+  train_app->add_option("--save-minutes", o->save_minutes, "Minutes between checkpoints and contact sheets")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  train_app->add_option("--log-every", o->log_every, "Generator updates between two lines of metrics.jsonl")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  add_compute_options(*train_app, o->common);
+  add_seed_option(*train_app, o->common);
+  add_run_options(*train_app, o->common);
+  train_app->callback([o, train_app] { train(*o, *train_app); });
+}
+
+}  // namespace sga

@@ -1,0 +1,9 @@
+// ganimation train: from a packed data set of faces to a model file.
+#pragma once
+#include <CLI/CLI.hpp>
+
+namespace sga {
+
+void declare_ganimation_train(CLI::App& app);
+
+}  // namespace sga

@@ -1,0 +1,61 @@
+// What a SinGAN is trained with.
+#pragma once
+#include <string>
+
+#include "engine/checkpoint.h"
+#include "models/singan/imresize.h"
+#include "models/singan/networks.h"
+#include "models/singan/pyramid.h"
+
+namespace sga::singan {
+
+/// How the generator takes its steps of an iteration. The critic stands still meanwhile.
+///   official  The fake of the last critic step is never made again: every step walks back through its old
+///   activations
+///             with the weights as they are by then, as the official code did under PyTorch <= 1.4.
+///   fresh     The fake is made again for every step.
+///   accum     One gradient, Adam applied with it each time (ConSinGAN).
+enum class GeneratorSteps { official, fresh, accum };
+
+struct Config {
+  PyramidOptions pyramid;
+  ResizeStyle resize = ResizeStyle::smooth;
+  GeneratorSteps generator_steps = GeneratorSteps::accum;
+  bool fixed_code = true;  ///< keep z* of the coarsest level; the official code draws it anew every iteration
+  FrozenNorm frozen_norm = FrozenNorm::running;
+  bool keep_bias = false;  ///< see NetOptions
+  int64_t base_channels = 32;
+
+  int64_t iterations = 2000;  ///< for each level
+  int64_t milestone = 0;      ///< iteration at which lr falls to lr * decay; 0 means 0.8 * iterations
+  int64_t snapshot_every =
+      0;  ///< official: every 500 iterations one more reconstruction enters the statistics; 0: none
+  int64_t steps = 3;  ///< critic steps, and generator steps, in one iteration
+  double lr = 5e-4, decay = 0.1;
+  double penalty_weight = 0.1;        ///< of the gradient penalty
+  double reconstruction_weight = 10;  ///< alpha
+  double noise_weight = 0.1;  ///< noise of level n >= 1: this times RMSE(real, reconstruction from level n-1)
+  uint64_t seed = 1;
+
+  int64_t decay_at() const { return milestone ? milestone : iterations * 4 / 5; }
+};
+
+/// "default": the recommended column of spec A.13. "official": everything as tamarott/SinGAN 286d3cd does it.
+Config preset(const std::string& name);
+/// Iterations for each level: quick 60, standard 400, full 2000.
+int64_t iterations_of_quality(const std::string& name);
+
+/// Error naming the first value that is out of range.
+void check(const Config& config);
+/// As metadata "config.NAME"; numbers survive the round trip exactly.
+void store(const Config& config, Checkpoint& checkpoint);
+Config load_config(const Checkpoint& checkpoint);
+
+/// Locale-independent text of a number (shortest that reads back equal) and back; `what` is used in the
+/// Error.
+std::string to_text(double value);
+double parse_double(const std::string& text, const std::string& what);
+int64_t parse_int(const std::string& text, const std::string& what);
+uint64_t parse_seed(const std::string& text, const std::string& what);
+
+}  // namespace sga::singan

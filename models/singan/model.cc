@@ -1,0 +1,188 @@
+#include "models/singan/model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/ops.h"
+
+namespace sga::singan {
+namespace {
+
+std::vector<Tensor> build_reals(const Tensor& image, const Pyramid& pyramid, ResizeStyle style) {
+  std::vector<Tensor> reals;
+  for (int i = 0; i < pyramid.count(); ++i) {
+    // Official: a scale of exactly 1 still costs an 8-bit round trip.
+    reals.push_back(style == ResizeStyle::official
+                        ? imresize(image, std::pow(pyramid.ratio, pyramid.count() - 1 - i), style)
+                        : imresize_to(image, pyramid.levels[size_t(i)], style));
+  }
+  return reals;
+}
+
+std::string level_prefix(int level) { return "level" + std::to_string(level) + "."; }
+
+std::string text_of(const Pyramid& p) {
+  std::string text;
+  for (Size s : p.levels) text += (text.empty() ? "" : " ") + std::to_string(s.h) + "x" + std::to_string(s.w);
+  return text;
+}
+
+std::vector<Size> parse_sizes(const std::string& text) {
+  std::vector<Size> sizes;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    const std::string item = text.substr(at, end - at);
+    const size_t cross = item.find('x');
+    SGA_CHECK(cross != std::string::npos, "singan model: '", item, "' is no level size");
+    const Size s{parse_int(item.substr(0, cross), "singan model: level height"),
+                 parse_int(item.substr(cross + 1), "singan model: level width")};
+    SGA_CHECK(s.h > 2 * kBorder && s.w > 2 * kBorder && s.h < 65536 && s.w < 65536,
+              "singan model: level size ", item, " is out of range");
+    SGA_CHECK(sizes.empty() || (s.h >= sizes.back().h && s.w >= sizes.back().w), "singan model: level size ",
+              item, " is below the one before");
+    sizes.push_back(s);
+    SGA_CHECK(sizes.size() <= 64, "singan model: more than 64 levels");
+    at = end + 1;
+  }
+  return sizes;
+}
+
+}  // namespace
+
+Model make_model(const Config& config, const Tensor& picture) {
+  check(config);
+  SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && picture.dim(3) == 3,
+            "singan: the picture must be a tensor (1,H,W,3), got ", picture.shape());
+  Model m;
+  m.config = config;
+  m.pyramid = make_pyramid(picture.dim(1), picture.dim(2), config.pyramid);
+  m.image = config.resize == ResizeStyle::official ? imresize(picture, m.pyramid.scale1, config.resize)
+                                                   : imresize_to(picture, m.pyramid.finest(), config.resize);
+  m.reals = build_reals(m.image, m.pyramid, config.resize);
+  return m;
+}
+
+NetOptions net_options(const Config& config, int level, Dtype dtype) {
+  return {.width = channels_at(level, config.base_channels), .keep_bias = config.keep_bias, .dtype = dtype};
+}
+
+void store(const Model& model, Checkpoint& checkpoint) {
+  auto& meta = checkpoint.metadata;
+  meta["model"] = "singan";
+  meta["format"] = "1";
+  meta["layout"] = "images NHWC, filters (out,row,column,in)";
+  store(model.config, checkpoint);
+  meta["pyramid.levels"] = text_of(model.pyramid);
+  meta["pyramid.ratio"] = to_text(model.pyramid.ratio);
+  meta["pyramid.scale1"] = to_text(model.pyramid.scale1);
+  meta["finished"] = std::to_string(model.finished());
+  checkpoint.tensors["image"] = model.image;
+  if (model.code) checkpoint.tensors["code"] = model.code;
+  for (int i = 0; i < model.finished(); ++i) {
+    const Level& level = model.levels[size_t(i)];
+    meta[level_prefix(i) + "noise_amp"] = to_text(level.noise_amp);
+    level.generator.net.parameters().store(checkpoint, level_prefix(i) + "generator.");
+  }
+}
+
+Model load_model(const Checkpoint& checkpoint) {
+  const auto kind = checkpoint.metadata.find("model");
+  SGA_CHECK(kind != checkpoint.metadata.end() && kind->second == "singan", "singan: this file holds ",
+            kind == checkpoint.metadata.end() ? "no named model" : "a '" + kind->second + "' model",
+            ", not a SinGAN; give the model.safetensors that 'singan train' wrote");
+  SGA_CHECK(checkpoint.meta("format") == "1", "singan: model format ", checkpoint.meta("format"),
+            " is unknown to this version; it reads format 1");
+  Model m;
+  m.config = load_config(checkpoint);
+  m.pyramid.levels = parse_sizes(checkpoint.meta("pyramid.levels"));
+  m.pyramid.ratio = parse_double(checkpoint.meta("pyramid.ratio"), "singan model: pyramid.ratio");
+  m.pyramid.scale1 = parse_double(checkpoint.meta("pyramid.scale1"), "singan model: pyramid.scale1");
+  SGA_CHECK(m.pyramid.ratio > 0.05 && m.pyramid.ratio <= 1, "singan model: pyramid.ratio ", m.pyramid.ratio,
+            " is out of range");
+  const Size finest = m.pyramid.finest();
+  m.image = checkpoint.get("image", {1, finest.h, finest.w, 3});
+  m.reals = build_reals(m.image, m.pyramid, m.config.resize);
+  const int64_t finished = parse_int(checkpoint.meta("finished"), "singan model: finished");
+  SGA_CHECK(finished >= 0 && finished <= m.pyramid.count(), "singan model: ", finished,
+            " finished levels of ", m.pyramid.count());
+  if (finished > 0 || checkpoint.tensors.contains("code"))
+    m.code = checkpoint.get("code", {1, m.size(0).h, m.size(0).w, 1});
+  for (int i = 0; i < int(finished); ++i) {
+    SGA_CHECK((Size{m.reals[size_t(i)].dim(1), m.reals[size_t(i)].dim(2)} == m.size(i)),
+              "singan model: level ", i, " does not follow from its ratio");
+    const std::string amp = level_prefix(i) + "noise_amp";
+    Generator generator(net_options(m.config, i, m.dtype()));
+    generator.net.parameters().load(checkpoint, level_prefix(i) + "generator.");
+    m.levels.push_back({generator, FrozenGenerator(generator, m.config.frozen_norm),
+                        parse_double(checkpoint.meta(amp), "singan model: " + amp)});
+  }
+  return m;
+}
+
+void save_model(const fs::path& path, const Model& model) {
+  Checkpoint checkpoint;
+  store(model, checkpoint);
+  save_checkpoint(path, checkpoint);
+}
+
+Model load_model(const fs::path& path) { return load_model(load_checkpoint(path)); }
+
+Tensor draw_noise(Rng& rng, int level, Size size, Dtype dtype) {
+  NoGrad off;
+  const Tensor z = rng.normal({1, size.h, size.w, level == 0 ? 1 : 3}, dtype);
+  return level == 0 ? expand(z, {1, size.h, size.w, 3}) : z;
+}
+
+Tensor code_noise(const Model& model) {
+  NoGrad off;
+  return expand(model.code, {1, model.code.dim(1), model.code.dim(2), 3});
+}
+
+GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior) {
+  NoGrad off;
+  const Tensor prev = pad(prior, all_sides(kBorder));
+  return {noise ? pad(blend(noise, noise_amp, prior, 1), all_sides(kBorder)) : prev, prev};
+}
+
+Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior) {
+  SGA_CHECK(n >= 0 && n < model.finished(), "singan: level ", n, " is not trained; this model has ",
+            model.finished(), " finished levels");
+  const Level& level = model.levels[size_t(n)];
+  const GeneratorInput in = generator_input(noise, level.noise_amp, prior);
+  return level.frozen(in.z, in.prev);
+}
+
+Tensor rise(const Model& model, const Tensor& x, Size size) {
+  NoGrad off;
+  if (model.config.resize == ResizeStyle::smooth) return imresize_to(x, size, ResizeStyle::smooth);
+  const Tensor up = imresize(x, 1 / model.pyramid.ratio, ResizeStyle::official);
+  const Size cut{std::min(up.dim(1), size.h), std::min(up.dim(2), size.w)};
+  const Tensor y = crop(up, 0, 0, cut.h, cut.w);
+  return cut == size ? y : bilinear_to(y, size);
+}
+
+Tensor prior(const Model& model, int n, const std::function<Tensor(int)>& noise_at) {
+  Tensor x;
+  for (int i = 0; i < n; ++i) {
+    const Tensor noise = noise_at(i);
+    if (i == 0) x = zeros(noise.shape(), model.dtype());
+    x = rise(model, run_level(model, i, noise, x), model.size(i + 1));
+  }
+  return x ? x : zeros({1, model.size(0).h, model.size(0).w, 3}, model.dtype());
+}
+
+Tensor random_priors(const Model& model, int n, int64_t count, Rng& rng) {
+  if (n == 0) return zeros({count, model.size(0).h, model.size(0).w, 3}, model.dtype());
+  return prior(model, n, [&](int level) {
+    std::vector<Tensor> noise;
+    for (int64_t k = 0; k < count; ++k)
+      noise.push_back(draw_noise(rng, level, model.size(level), model.dtype()));
+    return concat(noise, 0);
+  });
+}
+
+Tensor reconstruction_prior(const Model& model, int n) {
+  return prior(model, n, [&](int level) { return level == 0 ? code_noise(model) : Tensor(); });
+}
+
+}  // namespace sga::singan

@@ -1,0 +1,71 @@
+// A SinGAN: the pyramid of one picture and the generators trained on it so far.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "engine/checkpoint.h"
+#include "engine/random.h"
+#include "models/singan/config.h"
+
+namespace sga::singan {
+
+struct Level {
+  Generator generator;
+  FrozenGenerator frozen;
+  double noise_amp = 1;
+};
+
+/// Level 0 is the coarsest. `levels` holds the finished ones: it may be shorter than the pyramid.
+struct Model {
+  Config config;
+  Pyramid pyramid;
+  Tensor image;               ///< (1,H,W,3) in [-1,1], of the finest level's size
+  std::vector<Tensor> reals;  ///< the picture at every level
+  std::vector<Level> levels;
+  Tensor code;  ///< z* (1,h,w,1) of level 0, the noise that reconstructs the picture
+
+  int finished() const { return static_cast<int>(levels.size()); }
+  Size size(int level) const { return pyramid.levels[static_cast<size_t>(level)]; }
+  Dtype dtype() const { return image.dtype(); }
+};
+
+/// No level yet; z* is drawn when training starts. picture (1,H,W,3) in [-1,1], any size the pyramid accepts.
+Model make_model(const Config& config, const Tensor& picture);
+NetOptions net_options(const Config& config, int level, Dtype dtype);
+
+void store(const Model& model, Checkpoint& checkpoint);
+/// Error if the checkpoint holds another kind of model or does not fit together.
+Model load_model(const Checkpoint& checkpoint);
+/// One safetensors file.
+void save_model(const fs::path& path, const Model& model);
+Model load_model(const fs::path& path);
+
+// ---- passing an image up the pyramid; nothing here records a graph
+// --------------------------------------------------
+
+/// Standard normal (1,h,w,3); at level 0 one channel, three times.
+Tensor draw_noise(Rng& rng, int level, Size size, Dtype dtype);
+/// z* for level 0's generator: (1,h,w,3).
+Tensor code_noise(const Model& model);
+
+/// What a generator takes: zero-padded noise_amp * noise + prior, and the zero-padded prior. `noise` may be
+/// empty.
+struct GeneratorInput {
+  Tensor z, prev;
+};
+GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior);
+
+/// Finished level n applied to a prior (N,h,w,3) and noise of its shape or empty -> (N,h,w,3).
+Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior);
+/// From one level to the next, of size `size`. Official: by 1/r, then cut at the right and the bottom.
+Tensor rise(const Model& model, const Tensor& x, Size size);
+
+/// The image below level n, at level n's size: zeros at level 0, else the outputs of levels 0..n-1 with the
+/// noise that `noise_at(level)` gives (empty: none).
+Tensor prior(const Model& model, int n, const std::function<Tensor(int)>& noise_at);
+/// `count` independent priors as one batch.
+Tensor random_priors(const Model& model, int n, int64_t count, Rng& rng);
+/// The prior of the reconstruction: z* at level 0, no noise above.
+Tensor reconstruction_prior(const Model& model, int n);
+
+}  // namespace sga::singan

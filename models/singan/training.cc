@@ -1,0 +1,207 @@
+#include "models/singan/training.h"
+
+#include <cmath>
+
+#include "engine/ops.h"
+
+namespace sga::singan {
+namespace {
+
+constexpr int64_t kMeasureEvery = 10;  // losses are read back this often: a read waits for the device
+
+struct CriticLosses {
+  Tensor real, fake, penalty;
+};
+
+CriticLosses critic_step(LevelTraining& level, const Config& config, const Tensor& fake, double mix,
+                         double lr) {
+  const Tensor scores = level.critic(concat({level.real, fake}, 0));
+  const Tensor on_real = mean(slice(scores, 0, 0, 1)), on_fake = mean(slice(scores, 0, 1, 1));
+  Tensor mixed = blend(level.real, mix, fake, 1 - mix);
+  mixed.set_requires_grad();
+  const Tensor slope = grad(level.critic(mixed), {mixed}, {}, true)[0];
+  const Tensor penalty = affine(gradient_penalty(slope, NormOver::channels), config.penalty_weight);
+  const Tensor loss = add(sub(on_fake, on_real), penalty);
+  level.critic_adam.step(grad(loss, level.critic.net.parameters().trainable()), lr);
+  return {on_real.detach(), on_fake.detach(), penalty.detach()};
+}
+
+// -mean D(fake) and its gradient by the fake; D's own gradients are never needed here.
+struct Adversarial {
+  Tensor loss, by_fake;
+};
+
+Adversarial adversarial(const Critic& critic, const Tensor& fake) {
+  Tensor leaf = fake.detach();
+  leaf.set_requires_grad();
+  const Tensor loss = affine(mean(critic(leaf)), -1);
+  return {loss.detach(), grad(loss, {leaf})[0]};
+}
+
+}  // namespace
+
+LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, const Draws& draws, double lr) {
+  LossesOf<Tensor> losses;
+  GeneratorInput in;
+  Tensor fake;
+  for (int64_t step = 0; step < config.steps; ++step) {
+    in = generator_input(draws.noise, level.noise_amp, slice(draws.priors, 0, step, 1));
+    // Only the last fake is walked back through.
+    GradMode mode(step + 1 == config.steps);
+    fake = level.generator(in.z, in.prev);
+    GradMode on(true);
+    const CriticLosses l = critic_step(level, config, fake.detach(), draws.mix[size_t(step)], lr);
+    losses.d_real = l.real, losses.d_fake = l.fake, losses.penalty = l.penalty;
+  }
+
+  // D stands still from here on, so one fake has one adversarial gradient, whatever the number of steps.
+  Adversarial adv = adversarial(level.critic, fake);
+  const GeneratorInput rec = generator_input(draws.rec_noise, level.noise_amp, level.rec_prior);
+  const std::vector<Tensor> weights = level.generator.net.parameters().trainable();
+  std::vector<Tensor> gradients;
+  for (int64_t step = 0; step < config.steps; ++step) {
+    if (config.generator_steps == GeneratorSteps::fresh && step > 0) {
+      fake = level.generator(in.z, in.prev);
+      adv = adversarial(level.critic, fake);
+    }
+    if (config.generator_steps != GeneratorSteps::accum || step == 0) {
+      const Tensor rec_loss =
+          affine(mse(level.generator(rec.z, rec.prev), level.real), config.reconstruction_weight);
+      // A node keeps its activations and shares the weights' storage: asked again after Adam, the old graph
+      // of `fake` answers with old activations and new weights. That is GeneratorSteps::official.
+      gradients = grad(add(sum(mul(fake, adv.by_fake)), rec_loss), weights);
+      losses.g_rec = rec_loss.detach();
+    }
+    level.generator_adam.step(gradients, lr);
+  }
+  losses.g_adv = adv.loss;
+  return losses;
+}
+
+Trainer::Trainer(const Config& config, const Tensor& picture)
+    : model_(make_model(config, picture)), rng_(config.seed) {
+  const Size coarsest = model_.size(0);
+  model_.code = rng_.normal({1, coarsest.h, coarsest.w, 1}, model_.dtype());
+}
+
+LevelTraining& Trainer::begin_level() {
+  const int n = model_.finished();
+  const std::optional<LevelTraining> before = std::move(current_);
+  current_.emplace(net_options(model_.config, n, model_.dtype()), model_.reals[size_t(n)]);
+  LevelTraining& level = *current_;
+  if (before && before->generator.net.options().width == level.generator.net.options().width) {
+    level.generator.net.parameters().copy_from(before->generator.net.parameters());
+    level.critic.net.parameters().copy_from(before->critic.net.parameters());
+  } else {
+    level.generator.net.initialise(rng_);
+    level.critic.net.initialise(rng_);
+  }
+  level.rec_prior = reconstruction_prior(model_, n);
+  if (n > 0)
+    level.noise_amp = model_.config.noise_weight * std::sqrt(mse(level.real, level.rec_prior).item());
+  iteration_ = 0;
+  return level;
+}
+
+void Trainer::finish_level() {
+  const Generator& g = current_->generator;
+  model_.levels.push_back({g, FrozenGenerator(g, model_.config.frozen_norm), current_->noise_amp});
+  if (!finished()) begin_level();
+}
+
+Draws Trainer::draw(const LevelTraining& level) {
+  const int n = model_.finished();
+  const Size size = model_.size(n);
+  const bool coarsest = n == 0;
+  Draws d;
+  d.noise = draw_noise(rng_, n, size, model_.dtype());
+  if (coarsest && !model_.config.fixed_code) model_.code = rng_.normal(model_.code.shape(), model_.dtype());
+  if (coarsest) d.rec_noise = code_noise(model_);
+  d.priors = random_priors(model_, n, model_.config.steps, rng_);
+  for (int64_t step = 0; step < model_.config.steps; ++step) d.mix.push_back(rng_.uniform());
+  SGA_CHECK(d.noise.shape() == level.real.shape(), "singan: level ", n, " has an image of shape ",
+            level.real.shape());
+  return d;
+}
+
+void Trainer::measure(const LossesOf<Tensor>& losses) {
+  const auto read = [&](const char* name, const Tensor& loss) {
+    const double value = loss.item();
+    SGA_CHECK(std::isfinite(value), "singan: training broke down at level ", model_.finished(),
+              ", iteration ", iteration_, ": ", name, " is ", value,
+              "; train again with another --seed or with --precision fp32");
+    return value;
+  };
+  losses_ = {read("the critic's score of the real image", losses.d_real),
+             read("the critic's score of the fake", losses.d_fake),
+             read("the gradient penalty", losses.penalty), read("the adversarial loss", losses.g_adv),
+             read("the reconstruction loss", losses.g_rec)};
+}
+
+bool Trainer::run(const Observer& observer) {
+  const Config& config = model_.config;
+  while (!finished()) {
+    if (current_ && iteration_ == config.iterations) {
+      finish_level();
+      continue;
+    }
+    LevelTraining& level = current_ ? *current_ : begin_level();
+    const Draws draws = draw(level);
+    const LossesOf<Tensor> losses = train_iteration(
+        level, config, draws, step_decay(config.lr, config.decay, config.decay_at(), iteration_));
+    ++iteration_;
+    const bool last = iteration_ == config.iterations;
+    if (config.snapshot_every && ((iteration_ - 1) % config.snapshot_every == 0 || last)) {
+      // The official code makes a picture here with the generator in training mode, which moves its
+      // statistics.
+      NoGrad off;
+      const GeneratorInput rec = generator_input(draws.rec_noise, level.noise_amp, level.rec_prior);
+      level.generator(rec.z, rec.prev);
+    }
+    const bool measured = last || iteration_ % kMeasureEvery == 0;
+    if (measured) measure(losses);
+    if (observer && !observer({model_.finished(), model_.pyramid.count(), iteration_, config.iterations,
+                               losses_, measured}))
+      return false;
+  }
+  return true;
+}
+
+void Trainer::store(Checkpoint& checkpoint) const {
+  singan::store(model_, checkpoint);
+  auto& meta = checkpoint.metadata;
+  meta["train.rng_seed"] = std::to_string(rng_.seed());
+  meta["train.rng_counter"] = std::to_string(rng_.counter());
+  meta["train.iteration"] = std::to_string(iteration_);
+  meta["train.in_level"] = current_ && !finished() ? "1" : "0";
+  if (!current_ || finished()) return;
+  meta["train.noise_amp"] = to_text(current_->noise_amp);
+  current_->generator.net.parameters().store(checkpoint, "train.generator.");
+  current_->critic.net.parameters().store(checkpoint, "train.critic.");
+  current_->generator_adam.store(checkpoint, "train.generator_adam.");
+  current_->critic_adam.store(checkpoint, "train.critic_adam.");
+}
+
+Trainer::Trainer(const Checkpoint& checkpoint) : model_(load_model(checkpoint)) {
+  const auto whole = [&](const std::string& key) {
+    return parse_int(checkpoint.meta(key), "singan checkpoint: " + key);
+  };
+  rng_ = Rng(parse_seed(checkpoint.meta("train.rng_seed"), "singan checkpoint: train.rng_seed"),
+             parse_seed(checkpoint.meta("train.rng_counter"), "singan checkpoint: train.rng_counter"));
+  iteration_ = whole("train.iteration");
+  SGA_CHECK(iteration_ >= 0 && iteration_ <= model_.config.iterations, "singan checkpoint: iteration ",
+            iteration_, " is out of range");
+  if (whole("train.in_level") == 0) return;
+  const int n = model_.finished();
+  SGA_CHECK(n < model_.pyramid.count(), "singan checkpoint: in training beyond the last level");
+  LevelTraining& level =
+      current_.emplace(net_options(model_.config, n, model_.dtype()), model_.reals[size_t(n)]);
+  level.noise_amp = parse_double(checkpoint.meta("train.noise_amp"), "singan checkpoint: train.noise_amp");
+  level.generator.net.parameters().load(checkpoint, "train.generator.");
+  level.critic.net.parameters().load(checkpoint, "train.critic.");
+  level.generator_adam.load(checkpoint, "train.generator_adam.");
+  level.critic_adam.load(checkpoint, "train.critic_adam.");
+  level.rec_prior = reconstruction_prior(model_, n);
+}
+
+}  // namespace sga::singan

@@ -1,0 +1,93 @@
+// Training a SinGAN, level after level.
+#pragma once
+#include <functional>
+#include <optional>
+
+#include "models/singan/model.h"
+#include "optim/adam.h"
+
+namespace sga::singan {
+
+/// The level in training. Copies share their tensors.
+struct LevelTraining {
+  LevelTraining(const NetOptions& options, const Tensor& real_image)
+      : generator(options),
+        critic(options),
+        generator_adam(generator.net.parameters()),
+        critic_adam(critic.net.parameters()),
+        real(real_image) {}
+
+  Generator generator;
+  Critic critic;
+  Adam generator_adam, critic_adam;
+  Tensor real;       ///< (1,H,W,3)
+  Tensor rec_prior;  ///< (1,H,W,3), constant over the level
+  double noise_amp = 1;
+};
+
+/// Everything random in one iteration.
+struct Draws {
+  Tensor noise;      ///< (1,H,W,3), the same for every step
+  Tensor rec_noise;  ///< (1,H,W,3): z* at level 0, empty above
+  Tensor priors;     ///< (steps,H,W,3): one for each critic step
+  std::vector<double>
+      mix;  ///< weight of the real image in the gradient penalty, in [0,1), for each critic step
+};
+
+/// Losses of an iteration's last critic step and last generator step. T is Tensor (on the device) or double.
+template <class T>
+struct LossesOf {
+  T d_real{};   ///< mean D(real)
+  T d_fake{};   ///< mean D(fake)
+  T penalty{};  ///< gradient penalty, weighted
+  T g_adv{};    ///< -mean D(fake)
+  T g_rec{};    ///< reconstruction, weighted
+};
+using Losses = LossesOf<double>;
+
+/// Critic steps, then generator steps (spec A.6).
+///   critic     -mean D(real) + mean D(fake) + penalty_weight * gradient penalty
+///   generator  -mean D(fake) + reconstruction_weight * MSE(G(rec), real)
+LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, const Draws& draws, double lr);
+
+struct Progress {
+  int level = 0, levels = 0;
+  int64_t iteration = 0, iterations = 0;  ///< iterations done in this level, of how many
+  Losses losses;                          ///< as last read back
+  bool measured = false;                  ///< true if they are of this iteration
+};
+/// Called after every iteration; false stops the training there.
+using Observer = std::function<bool(const Progress&)>;
+
+/// A training that can be stored and resumed between any two iterations, with the same bytes in the end as
+/// without a stop.
+class Trainer {
+ public:
+  /// picture (1,H,W,3) in [-1,1].
+  Trainer(const Config& config, const Tensor& picture);
+  explicit Trainer(const Checkpoint& checkpoint);
+
+  /// Trains from where it stands. True when all levels are finished, false when the observer stopped it.
+  /// Error naming level, iteration and term when a loss is not finite.
+  bool run(const Observer& observer = {});
+  void store(Checkpoint& checkpoint) const;
+
+  const Model& model() const { return model_; }
+  bool finished() const { return model_.finished() == model_.pyramid.count(); }
+  /// Iterations done in the level in training.
+  int64_t iteration() const { return iteration_; }
+
+ private:
+  LevelTraining& begin_level();
+  void finish_level();
+  Draws draw(const LevelTraining& level);
+  void measure(const LossesOf<Tensor>& losses);
+
+  Model model_;
+  Rng rng_;
+  int64_t iteration_ = 0;
+  Losses losses_;
+  std::optional<LevelTraining> current_;  // none before the first and after the last level
+};
+
+}  // namespace sga::singan

@@ -1,0 +1,463 @@
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+#include <new>
+#include <nlohmann/json.hpp>
+
+#include "engine/tensor.h"
+#include "tools/command.h"
+#include "tools/font.h"
+#include "tools/page.h"
+#include "tools/progress.h"
+#include "tools/run_folder.h"
+
+namespace sga {
+namespace {
+
+using testing::internal::CaptureStderr;
+using testing::internal::CaptureStdout;
+using testing::internal::GetCapturedStderr;
+using testing::internal::GetCapturedStdout;
+
+/// A folder that is gone after the test.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "sga_tools_XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~TemporaryFolder() { fs::remove_all(path_); }
+  fs::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  fs::path path_;
+};
+
+std::string error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::string text_of(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// ---- command line
+// ----------------------------------------------------------------------------------------------
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+struct FakeOptions {
+  CommonOptions common;
+  std::string image;
+  double rate = 5e-4;
+  std::vector<std::string> expressions = {"happiness", "sadness"};
+};
+
+/// A tool with the subcommands train and info; `work` is what train does.
+Outcome run_fake(
+    std::vector<std::string> words,
+    const std::function<void(FakeOptions&, CLI::App&)>& work = [](FakeOptions&, CLI::App&) {}) {
+  words.insert(words.begin(), "fake");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  CaptureStdout();
+  CaptureStderr();
+  const int code = run_tool(
+      static_cast<int>(words.size()), argv.data(), {"fake", "A tool for tests."}, [&](CLI::App& app) {
+        auto options = std::make_shared<FakeOptions>();
+        CLI::App* train = app.add_subcommand("train", "Train");
+        train->add_option("--image", options->image, "Picture to train on");
+        train->add_option("--learning-rate", options->rate, "Step of Adam");
+        train->add_option("--expressions", options->expressions, "What to show")->delimiter(',');
+        add_compute_options(*train, options->common);
+        add_seed_option(*train, options->common);
+        add_run_options(*train, options->common);
+        train->callback([=] { work(*options, *train); });
+        app.add_subcommand("info", "Describe")->add_option("--model", options->image, "File")->required();
+      });
+  return {code, GetCapturedStdout(), GetCapturedStderr()};
+}
+
+/// Exactly one line, from the tool.
+void expect_sentence(const Outcome& outcome, const std::string& part) {
+  EXPECT_TRUE(outcome.err.starts_with("fake: ")) << outcome.err;
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, part)) << outcome.err;
+}
+
+TEST(Command, DoneIsZeroAndSilent) {
+  bool ran = false;
+  const Outcome outcome =
+      run_fake({"train", "--out", "x", "--seed", "18446744073709551615"}, [&](FakeOptions& o, CLI::App&) {
+        ran = true;
+        EXPECT_EQ(o.common.seed, std::numeric_limits<uint64_t>::max());
+      });
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_TRUE(ran);
+  EXPECT_EQ(outcome.out + outcome.err, "");
+}
+
+TEST(Command, HelpPrintsDefaultsAndVersion) {
+  const Outcome help = run_fake({"train", "--help"});
+  EXPECT_EQ(help.code, 0);
+  for (const char* part :
+       {"--device", "=auto", "--precision", "=fp32", "--seed", "=0", "=0.0005", "--resume", "--force"})
+    EXPECT_TRUE(contains(help.out, part)) << part << "\n" << help.out;
+  EXPECT_TRUE(contains(run_fake({"--help"}).out, "train"));
+  EXPECT_EQ(run_fake({"--version"}).out, std::string("fake ") + version() + "\n");
+}
+
+TEST(Command, WrongUsageIsTwoWithTheNearestName) {
+  const auto expect = [](const std::vector<std::string>& words, const std::string& part) {
+    const Outcome outcome = run_fake(words, [](FakeOptions&, CLI::App&) { ADD_FAILURE() << "must not run"; });
+    EXPECT_EQ(outcome.code, 2);
+    expect_sentence(outcome, part);
+    EXPECT_TRUE(contains(outcome.err, "--help")) << outcome.err;
+  };
+  expect({"train", "--out", "x", "--imge", "a.png"}, "unknown option --imge, did you mean --image?");
+  expect({"train", "--learnin-rate=3", "--out", "x"}, "did you mean --learning-rate?");
+  expect({"info", "--modle", "m"},
+         "did you mean --model? (see fake info --help)");  // before the missing --model
+  expect({"tran"}, "unknown command tran, did you mean train?");
+  expect({"train", "--out", "x", "--zzzzzz"}, "unknown option --zzzzzz (see");
+  expect({"train", "--out", "x", "stray"}, "unexpected word stray");
+  expect({}, "subcommand is required");
+  expect({"train"}, "--out is required");
+  expect({"train", "--out", "x", "--seed", "-1"}, "--seed");
+  expect({"train", "--out", "x", "--seed", "twelve"}, "twelve");
+  expect({"train", "--out", "x", "--device", "gpu"}, "gpu");
+  expect({"train", "--out", "x", "--precision", "fp8"}, "fp8");
+}
+
+TEST(Command, ExitCodesOfWhatIsThrown) {
+  const auto thrown = [](auto error) {
+    return run_fake({"train", "--out", "x"}, [=](FakeOptions&, CLI::App&) { throw error; });
+  };
+  const Outcome failed = thrown(Error("photo.jpg: no face\n\033[31mred"));
+  EXPECT_EQ(failed.code, 1);
+  expect_sentence(failed, "photo.jpg: no face ?[31mred");
+  EXPECT_EQ(thrown(std::runtime_error("other")).code, 1);
+  const Outcome memory = thrown(std::bad_alloc());
+  EXPECT_EQ(memory.code, 1);
+  expect_sentence(memory, "ran out of memory; lower the size of the picture or the batch");
+  const Outcome usage = thrown(UsageError("--a and --b exclude each other"));
+  EXPECT_EQ(usage.code, 2);
+  expect_sentence(usage, "--a and --b exclude each other (see fake train --help)");
+  EXPECT_EQ(thrown(Interrupted()).code, 130);
+}
+
+TEST(Command, OutOfMemoryNamesTheBytesOfTensors) {
+  const Outcome outcome = run_fake({"train", "--out", "x"}, [](FakeOptions&, CLI::App&) {
+    static const Tensor held = zeros({1'000'000});
+    throw std::bad_alloc();
+  });
+  expect_sentence(outcome, "ran out of memory with 4 MB in tensors; lower");
+}
+
+TEST(Command, MissingDeviceIsThree) {
+  const Outcome outcome = run_fake({"train", "--out", "x", "--device", "cuda"},
+                                   [](FakeOptions& o, CLI::App&) { use_device(o.common); });
+  EXPECT_EQ(outcome.code, 3);
+  expect_sentence(outcome, "no CUDA kernels");
+  for (const char* device : {"auto", "cpu"})
+    EXPECT_EQ(run_fake({"train", "--out", "x", "--device", device},
+                       [](FakeOptions& o, CLI::App&) { use_device(o.common); })
+                  .code,
+              0);
+}
+
+TEST(Command, SignalSetsTheFlagAndTheSecondLeaves) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const Outcome outcome = run_fake({"train", "--out", "x"}, [&](FakeOptions&, CLI::App&) {
+      EXPECT_FALSE(interrupted());
+      raise(signal);
+      EXPECT_TRUE(interrupted());
+      throw Interrupted();
+    });
+    EXPECT_EQ(outcome.code, 130);
+    EXPECT_TRUE(contains(outcome.err, "--resume")) << outcome.err;
+  }
+  EXPECT_EXIT(run_fake({"train", "--out", "x"},
+                       [](FakeOptions&, CLI::App&) {
+                         raise(SIGINT);
+                         raise(SIGINT);
+                       }),
+              testing::ExitedWithCode(130), "");
+}
+
+TEST(Command, OptionValuesAreTheEffectiveOnes) {
+  run_fake({"train", "--out", "x", "--seed", "7", "--expressions", "anger,fear"},
+           [](FakeOptions&, CLI::App& app) {
+             std::map<std::string, std::string> values;
+             for (const OptionValue& v : option_values(app)) {
+               values[v.name] = v.value;
+               EXPECT_EQ(v.given, v.name == "out" || v.name == "seed" || v.name == "expressions") << v.name;
+             }
+             EXPECT_EQ(values.at("seed"), "7");
+             EXPECT_EQ(values.at("learning-rate"), "0.0005");
+             EXPECT_EQ(values.at("expressions"), "anger,fear");
+             EXPECT_EQ(values.at("resume"), "false");
+             EXPECT_FALSE(values.contains("help"));
+           });
+}
+
+TEST(Command, NearestName) {
+  const std::vector<std::string> names = {"--image", "--images", "--out"};
+  EXPECT_EQ(nearest_name("--imges", names), "--images");
+  EXPECT_EQ(nearest_name("--ot", names), "--out");
+  EXPECT_EQ(nearest_name("--temperature", names), "");
+  EXPECT_EQ(nearest_name("x", {}), "");
+}
+
+// ---- progress
+// --------------------------------------------------------------------------------------------------
+
+TEST(Progress, TextShowsShareRateAndTimeLeft) {
+  EXPECT_EQ(progress_text("scale 3", 50, 200, 0, 10, "loss 0.5", 0),
+            "scale 3  50/200  25.0%  5.0/s  0:30 left  loss 0.5");
+  EXPECT_EQ(progress_text("x", 150, 200, 100, 100, "", 4),
+            "x  [###-]  150/200  75.0%  2.0 s each  1:40 left");
+  EXPECT_EQ(progress_text("x", 2, 2, 0, 7300, "", 4), "x  [####]  2/2  100.0%  3650.0 s each  in 2:01:40");
+  EXPECT_EQ(progress_text("x", 0, 0, 0, 0, "", 0), "x  0/0  0.0%");
+}
+
+TEST(Progress, PlainLinesAreRareAndQuietIsSilent) {
+  CaptureStderr();
+  for (int loop = 0; loop < 3; ++loop) {
+    Progress progress(1000, "steps");
+    for (int i = 0; i < 1000; ++i) progress.advance();
+  }
+  const std::string lines = GetCapturedStderr();
+  EXPECT_LE(std::count(lines.begin(), lines.end(), '\n'), 1) << lines;
+  EXPECT_FALSE(contains(lines, "\r"));
+  CaptureStderr();
+  {
+    Progress progress(10, "steps", true);
+    progress.advance(10);
+  }
+  EXPECT_EQ(GetCapturedStderr(), "");
+}
+
+// ---- run folder
+// ------------------------------------------------------------------------------------------------
+
+TEST(RunFolder, RefusesWhatIsThereWithoutAWord) {
+  const TemporaryFolder temporary;
+  const fs::path folder = temporary / "deep/run";
+  { RunFolder fresh(folder, false, false); }  // makes it; the lock alone does not count as content
+  { RunFolder again(folder, false, false); }
+  write_file(folder / "holiday.txt", "mine");
+  EXPECT_TRUE(contains(error_of([&] { RunFolder(folder, false, false); }), "is not empty"));
+  EXPECT_TRUE(contains(error_of([&] { RunFolder(folder, true, false); }), "holds files but no run"));
+  EXPECT_THROW(RunFolder(folder, true, true), UsageError);
+  write_file(folder / "config.json", "{}");
+  write_file(folder / "metrics.jsonl", "{}\n");
+  { RunFolder forced(folder, false, true); }
+  EXPECT_FALSE(fs::exists(folder / "metrics.jsonl"));
+  EXPECT_FALSE(fs::exists(folder / "config.json"));
+  EXPECT_EQ(read_text(folder / "holiday.txt"), "mine");
+}
+
+TEST(RunFolder, RefusesAFileAndAPlaceItCannotWriteTo) {
+  const TemporaryFolder temporary;
+  write_file(temporary / "file", "x");
+  EXPECT_TRUE(contains(error_of([&] { RunFolder(temporary / "file", false, true); }), "is a file"));
+  EXPECT_NE(error_of([&] { RunFolder(temporary / "file/run", false, false); }), "no error");
+  if (geteuid() != 0) {  // nothing is read-only to root
+    fs::create_directory(temporary / "locked");
+    fs::permissions(temporary / "locked", fs::perms::owner_read | fs::perms::owner_exec);
+    EXPECT_NE(error_of([&] { RunFolder(temporary / "locked", false, false); }), "no error");
+    fs::permissions(temporary / "locked", fs::perms::owner_all);
+  }
+}
+
+TEST(RunFolder, OneProcessAtATime) {
+  const TemporaryFolder temporary;
+  RunFolder first(temporary / "run", false, false);
+  const std::string sentence = error_of([&] { RunFolder(temporary / "run", false, false); });
+  EXPECT_TRUE(contains(sentence, "another process")) << sentence;
+  const pid_t child = fork();
+  if (child == 0)
+    _exit(contains(error_of([&] { RunFolder(temporary / "run", true, false); }), "another process") ? 0 : 1);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+/// Runs `fake train --out FOLDER words...` with a run folder; returns what happened and the options seen
+/// after it.
+Outcome train_in(const fs::path& folder, std::vector<std::string> words, FakeOptions* seen = nullptr) {
+  words.insert(words.begin(), {"train", "--out", folder.string()});
+  return run_fake(words, [&](FakeOptions& options, CLI::App& app) {
+    RunFolder run(options.common.out, options.common.resume, options.common.force);
+    run.configure(app, {"image"});
+    if (seen) *seen = options;
+  });
+}
+
+TEST(RunFolder, ConfigHoldsEffectiveOptionsAndResumeKeepsThem) {
+  const TemporaryFolder temporary;
+  const fs::path folder = temporary / "run";
+  ASSERT_EQ(train_in(folder, {"--seed", "7", "--learning-rate", "1e-3", "--expressions", "anger,fear"}).code,
+            0);
+  const auto config = nlohmann::json::parse(text_of(folder / "config.json"));
+  EXPECT_EQ(config["tool"], "fake train");
+  EXPECT_EQ(config["version"], version());
+  EXPECT_FALSE(config["device"].get<std::string>().empty());
+  EXPECT_EQ(config["options"]["seed"], "7");
+  EXPECT_EQ(config["options"]["precision"], "fp32");
+
+  FakeOptions seen;
+  const Outcome resumed =
+      train_in(folder, {"--resume", "--learning-rate", "0.001", "--image", "new.png"}, &seen);
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(seen.common.seed, 7u);
+  EXPECT_EQ(seen.rate, 0.001);
+  EXPECT_EQ(seen.expressions, (std::vector<std::string>{"anger", "fear"}));
+  EXPECT_EQ(seen.image, "new.png");
+  EXPECT_EQ(nlohmann::json::parse(text_of(folder / "config.json"))["options"]["seed"], "7");
+
+  const Outcome refused = train_in(folder, {"--resume", "--seed", "8"});
+  EXPECT_EQ(refused.code, 2);
+  expect_sentence(refused, "the run was started with --seed 7, not 8");
+  EXPECT_EQ(train_in(folder, {}).code, 1);
+
+  write_file(folder / "config.json", R"({"tool": "other train", "options": {}})");
+  expect_sentence(train_in(folder, {"--resume"}), "holds a run of other train");
+  write_file(folder / "config.json", "{\"tool\": ");
+  expect_sentence(train_in(folder, {"--resume"}), "is not the config.json of a run");
+}
+
+TEST(RunFolder, MetricsAppendAndRewind) {
+  const TemporaryFolder temporary;
+  RunFolder run(temporary / "run", false, false);
+  for (int step = 1; step <= 4; ++step) run.metrics({{"step", step}, {"loss", 0.5 / step}});
+  run.metrics({{"step", 5}, {"loss", std::numeric_limits<double>::quiet_NaN()}});
+  const fs::path file = run / "metrics.jsonl";
+  EXPECT_TRUE(text_of(file).starts_with("{\"step\":1,\"loss\":0.5}\n"));
+  EXPECT_TRUE(contains(text_of(file), "{\"step\":5,\"loss\":null}\n"));
+  std::ofstream(file, std::ios::app) << "{\"step\":6,\"lo";  // killed while writing
+  EXPECT_EQ(read_metrics(file, "step", {"loss"})[0].x, (std::vector<double>{1, 2, 3, 4}));
+  run.rewind_metrics("step", 2);
+  EXPECT_EQ(read_metrics(file, "step", {"loss"})[0].y, (std::vector<double>{0.5, 0.25}));
+  EXPECT_TRUE(read_metrics(run / "missing", "step", {"loss"})[0].x.empty());
+}
+
+TEST(RunFolder, CheckpointFallsBackToThePreviousOne) {
+  const TemporaryFolder temporary;
+  const fs::path path = temporary / "a.safetensors";
+  const auto with = [](float value) { return Checkpoint{{{"w", full({2}, value)}}, {{"kind", "test"}}}; };
+  EXPECT_FALSE(has_checkpoint(path));
+  save_keeping_previous(path, with(1));
+  save_keeping_previous(path, with(2));
+  EXPECT_EQ(to_host<float>(load_newest(path).get("w"))[0], 2);
+  for (const auto& damage : {std::function<void()>([&] { fs::resize_file(path, fs::file_size(path) - 1); }),
+                             std::function<void()>([&] { fs::remove(path); })}) {
+    damage();
+    EXPECT_TRUE(has_checkpoint(path));
+    CaptureStderr();
+    EXPECT_EQ(to_host<float>(load_newest(path).get("w"))[0], 1);
+    EXPECT_TRUE(contains(GetCapturedStderr(), "a.previous.safetensors"));
+  }
+  fs::remove(temporary / "a.previous.safetensors");
+  EXPECT_NE(error_of([&] { load_newest(path); }), "no error");
+}
+
+// ---- page
+// ------------------------------------------------------------------------------------------------------
+
+TEST(Page, EscapesEverything) {
+  const std::string evil = "<script>alert('\"&')</script>";
+  Page page(evil);
+  page.paragraph(evil);
+  page.table({{evil, evil}});
+  page.table({evil}, {{evil}});
+  page.pictures(evil, {{"a b/" + evil + "#?.png", evil}, {"javascript:alert(1)", ""}});
+  page.curves(evil, {{evil, {1, 2}, {3, 4}}}, evil);
+  const std::string html = page.html();
+  EXPECT_FALSE(contains(html, "<script"));
+  EXPECT_FALSE(contains(html, "javascript:"));
+  EXPECT_FALSE(contains(html, "http-equiv"));
+  EXPECT_TRUE(contains(html, "src=\"a%20b/%3Cscript%3E"));
+  EXPECT_TRUE(contains(html, "%23%3F.png\""));
+  for (const char* remote : {"http://", "https://", "src=\"/", "@import", "url("})
+    EXPECT_FALSE(contains(html, remote));
+  page.refresh_every(5);
+  EXPECT_TRUE(contains(page.html(), "<meta http-equiv=\"refresh\" content=\"5\">"));
+}
+
+TEST(Page, CurvesLeaveOutNonFiniteAndKeepSpikes) {
+  Series series{"loss", {}, {}};
+  for (int i = 0; i < 100'000; ++i) {
+    series.x.push_back(i);
+    series.y.push_back(i == 41'234 ? 1000 : 0.5);
+  }
+  series.y[7] = std::numeric_limits<double>::infinity();
+  Page page("x");
+  page.curves("Loss", {series, {"none", {}, {}}}, "step");
+  const std::string html = page.html();
+  EXPECT_FALSE(contains(html, "inf"));
+  EXPECT_FALSE(contains(html, "nan"));
+  EXPECT_LT(html.size(), 30'000u);
+  EXPECT_TRUE(contains(html, ">1000</text>"));  // the axis reaches the spike
+  EXPECT_TRUE(contains(html, "last 0.5"));
+
+  Page constant("x");  // a single point and a constant still have axes
+  constant.curves("One", {{"a", {3}, {2}}}, "step");
+  constant.curves("Zero", {{"b", {0, 1}, {0, 0}}}, "step");
+  EXPECT_FALSE(contains(constant.html(), "nan"));
+  EXPECT_EQ(std::string::npos, constant.html().find("inf"));
+  Page empty_page("x");
+  empty_page.curves("None", {{"a", {}, {}}}, "step");
+  EXPECT_TRUE(contains(empty_page.html(), "No numbers yet."));
+}
+
+TEST(Page, ContactSheetPlacesPicturesAndLabels) {
+  Image red{10, 20, 3, std::vector<float>(600, 0.0f)};
+  for (int64_t i = 0; i < 200; ++i) red.pixels[static_cast<size_t>(3 * i)] = 1;
+  const Image grey{8, 8, 1, std::vector<float>(64, 0.25f)};
+  const Image sheet = contact_sheet({red, grey, grey}, 2, {"A", "", "a very long label \xc3\xa9"});
+  EXPECT_EQ(sheet.width, 6 + 2 * 26);
+  EXPECT_EQ(sheet.height, 6 + 2 * (10 + 11 + 6));
+  EXPECT_EQ(sheet.at(6, 6)[0], 1);
+  EXPECT_EQ(sheet.at(6, 6)[1], 0);
+  EXPECT_EQ(sheet.at(6, 32)[2], 0.25f);
+  EXPECT_EQ(sheet.at(0, 0)[0], 1);                  // white border
+  EXPECT_LT(sheet.at(6 + 10 + 4 + 3, 6)[0], 0.5f);  // left stroke of the A
+  EXPECT_EQ(text_width("\xc3\xa9"), 5);
+  EXPECT_THROW(contact_sheet({}, 2), Error);
+  EXPECT_THROW(contact_sheet({red}, 0), Error);
+  EXPECT_THROW(contact_sheet({red}, 1, {"a", "b"}), Error);
+}
+
+TEST(Font, DrawsAndClips) {
+  Image image{7, 5, 1, std::vector<float>(35, 1.0f)};
+  draw_text(image, 0, 0, "T");
+  for (int64_t x = 0; x < 5; ++x) EXPECT_EQ(*image.at(0, x), 0);
+  for (int64_t y = 1; y < 7; ++y) EXPECT_EQ(*image.at(y, 2), 0);
+  EXPECT_EQ(*image.at(6, 0), 1);
+  draw_text(image, -3, -100, "clipped on every side", 0, 9);
+  draw_text(image, 6, 4, "W", 0, 3);
+}
+
+}  // namespace
+}  // namespace sga

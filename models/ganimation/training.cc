@@ -1,0 +1,235 @@
+#include "models/ganimation/training.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace sga::ganimation {
+namespace {
+
+/// Inside the penalty's square root: its derivative stays finite where the gradient vanishes.
+constexpr double kPenaltyEps = 1e-12;
+
+// Labels of independent random streams of one seed.
+constexpr uint64_t kGeneratorStream = 1, kDiscriminatorStream = 2, kRunStream = 3;
+
+Rng stream(uint64_t seed, uint64_t label) { return Rng(seed).fork(label); }
+
+Generator make_generator(const TrainingConfig& config, Dtype dtype) {
+  Rng rng = stream(config.seed, kGeneratorStream);
+  return Generator(config.generator, rng, dtype);
+}
+
+Discriminator make_discriminator(const TrainingConfig& config, Dtype dtype) {
+  Rng rng = stream(config.seed, kDiscriminatorStream);
+  return Discriminator(config.discriminator, rng, dtype);
+}
+
+void check(const TrainingConfig& c) {
+  SGA_CHECK(c.generator.size == c.discriminator.size,
+            "ganimation: generator and discriminator must have one size, got ", c.generator.size, " and ",
+            c.discriminator.size);
+  SGA_CHECK(c.generator.aus == c.discriminator.aus,
+            "ganimation: generator and discriminator must have the same action units, got ", c.generator.aus,
+            " and ", c.discriminator.aus);
+  SGA_CHECK(c.batch >= 1, "ganimation: batch must be at least 1, got ", c.batch);
+  SGA_CHECK(c.critic_steps >= 1, "ganimation: critic steps must be at least 1, got ", c.critic_steps);
+  SGA_CHECK(c.epoch_iterations >= 1, "ganimation: an epoch needs at least 1 iteration, got ",
+            c.epoch_iterations);
+  SGA_CHECK(c.constant_epochs >= 0 && c.decay_epochs >= 1,
+            "ganimation: needs at least 1 epoch of decay, got ", c.decay_epochs);
+  SGA_CHECK(c.average >= 0 && c.average < 1,
+            "ganimation: the decay of averaged weights must be in [0,1), got ", c.average);
+}
+
+Tensor total(const std::vector<Tensor>& terms) {
+  Tensor sum = terms[0];
+  for (size_t i = 1; i < terms.size(); ++i) sum = add(sum, terms[i]);
+  return sum;
+}
+
+uint64_t parse_count(const Checkpoint& checkpoint, const std::string& key) {
+  const std::string& text = checkpoint.meta(key);
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  SGA_CHECK(error == std::errc{} && end == text.data() + text.size(), "ganimation: the checkpoint's ", key,
+            " must be a whole number, got '", text, "'");
+  return value;
+}
+
+}  // namespace
+
+TrainingConfig recipe(const std::string& name) {
+  TrainingConfig c;
+  if (name == "official") return c;
+  SGA_CHECK(name == "small", "ganimation: the recipes are official and small, got '", name, "'");
+  c.generator = {.size = 64, .conv_dim = 32, .blocks = 6, .conditioning = Conditioning::film};
+  c.discriminator = {.size = 64, .conv_dim = 48};
+  c.batch = 16;
+  c.critic_steps = 2;
+  c.separate_penalty_step = false;
+  c.lr_generator = c.lr_critic = 2e-4;
+  c.balance = 0.5;
+  c.average = 0.999;
+  return c;
+}
+
+double rate_factor(int64_t epoch, int64_t constant_epochs, int64_t decay_epochs) {
+  const int64_t drops = std::clamp<int64_t>(epoch - constant_epochs - 1, 0, decay_epochs);
+  return 1 - double(drops) / double(decay_epochs);
+}
+
+Trainer::Trainer(const TrainingConfig& config, Dtype dtype)
+    : config_((check(config), config)),
+      rng_(stream(config.seed, kRunStream)),
+      generator_(make_generator(config, dtype)),
+      average_(make_generator(config, dtype)),
+      discriminator_(make_discriminator(config, dtype)),
+      adam_g_(generator_.parameters(), config.adam),
+      adam_d_(discriminator_.parameters(), config.adam) {}
+
+void Trainer::step(const Batch& batch, const Tensor& mix) {
+  const Tensor& x = batch.images;
+  const int64_t n = x.dim(0), size = config_.generator.size;
+  const int64_t iteration = iteration_ + 1;  // 1-based
+  const int64_t epoch = iteration_ / config_.epoch_iterations + 1;
+  const int64_t within_epoch = iteration_ % config_.epoch_iterations + 1;
+  const bool generator_learns = within_epoch % config_.critic_steps == 0;
+  const double factor = rate_factor(epoch, config_.constant_epochs, config_.decay_epochs);
+  const LossWeights& weight = config_.weights;
+  const std::vector<Tensor> critic = discriminator_.parameters().trainable();
+  terms_.clear();
+
+  // The generator does not change before step 3, so its pass is shared with it.
+  GeneratorOutput first;
+  Tensor fake;
+  {
+    GradMode mode(generator_learns);
+    first = generator_.forward(x, batch.target_aus);
+    fake = composite(first, x);
+  }
+  const Tensor shown = fake.detach();
+  attention_ = mean(first.attention.detach());
+
+  // Without normalisation samples do not see each other: real and fake go through as one batch.
+  const Tensor features = discriminator_.features(concat({x, shown}, 0));
+  const Tensor realism = discriminator_.realism(features);
+  const Tensor d_real = affine(mean(slice(realism, 0, 0, n)), -1);
+  const Tensor d_fake = mean(slice(realism, 0, n, n));
+  const Tensor d_aus =
+      affine(mse(discriminator_.aus(slice(features, 0, 0, n)), batch.source_aus), weight.aus);
+  std::vector<Tensor> critic_terms{d_real, d_fake, d_aus};
+  terms_ = {{"d_real", d_real.detach()}, {"d_fake", d_fake.detach()}, {"d_aus", d_aus.detach()}};
+  if (config_.separate_penalty_step)
+    adam_d_.step(grad(total(critic_terms), critic), config_.lr_critic * factor);
+
+  Tensor mixed;
+  {
+    NoGrad off;
+    const Tensor share = mix ? mix : rng_.uniform({n, 1, 1, 1}, x.dtype());
+    mixed = attention_composite(expand(share, {n, size, size, 1}), x, shown);
+  }
+  mixed.set_requires_grad();
+  const Tensor score = discriminator_.realism(discriminator_.features(mixed));
+  const Tensor slope = grad(score, {mixed}, {}, true)[0];
+  const Tensor d_penalty = affine(gradient_penalty(slope, NormOver::sample, kPenaltyEps), weight.penalty);
+  terms_["d_penalty"] = d_penalty.detach();
+  if (config_.separate_penalty_step) {
+    adam_d_.step(grad(d_penalty, critic), config_.lr_critic * factor);
+  } else {
+    critic_terms.push_back(d_penalty);
+    adam_d_.step(grad(total(critic_terms), critic), config_.lr_critic * factor);
+  }
+
+  if (generator_learns) learn_generator(batch, first, fake, config_.lr_generator * factor);
+  iteration_ = iteration;
+}
+
+void Trainer::learn_generator(const Batch& batch, const GeneratorOutput& first, const Tensor& fake,
+                              double rate) {
+  const LossWeights& weight = config_.weights;
+  const DiscriminatorOutput judged = discriminator_.forward(fake);
+  const GeneratorOutput second = generator_.forward(fake, batch.source_aus);
+  const Tensor back = composite(second, fake);
+  std::map<std::string, Tensor> terms{
+      {"g_fake", affine(mean(judged.realism), -1)},
+      {"g_aus", affine(mse(judged.aus, batch.target_aus), weight.aus)},
+      {"g_cycle", affine(l1(back, batch.images), weight.cycle)},
+      {"g_mask", affine(mean(first.attention), weight.mask)},
+      {"g_mask_cycle", affine(mean(second.attention), weight.mask)},
+      {"g_smooth", affine(total_variation(first.attention), weight.smooth)},
+      {"g_smooth_cycle", affine(total_variation(second.attention), weight.smooth)},
+  };
+  if (weight.identity > 0) {
+    const Tensor same = composite(generator_.forward(batch.images, batch.source_aus), batch.images);
+    terms["g_identity"] = affine(l1(same, batch.images), weight.identity);
+  }
+  std::vector<Tensor> summands;
+  for (const auto& [name, term] : terms) {
+    summands.push_back(term);
+    terms_[name] = term.detach();
+  }
+  adam_g_.step(grad(total(summands), generator_.parameters().trainable()), rate);
+  if (config_.average > 0) update_average();
+}
+
+void Trainer::update_average() {
+  NoGrad off;
+  // A short memory at the start, or the initial weights would stay in the average for thousands of steps.
+  const double updates = double(adam_g_.steps());
+  const double keep = std::min(config_.average, updates / (10 + updates));
+  const auto& from = generator_.parameters().entries();
+  const auto& to = average_.parameters().entries();
+  for (size_t i = 0; i < from.size(); ++i) {
+    Tensor value = to[i].value;
+    value.assign(blend(value.detach(), keep, from[i].value.detach(), 1 - keep));
+  }
+}
+
+Losses Trainer::losses() const {
+  Losses result;
+  result.iteration = iteration_;
+  SGA_CHECK(iteration_ > 0, "ganimation: there are no losses before the first step");
+  for (const auto& [name, term] : terms_) {
+    const double value = term.item();
+    SGA_CHECK(std::isfinite(value), "ganimation: at iteration ", iteration_, " the loss term ", name,
+              " is not a finite number; resume from the last checkpoint with a lower learning rate");
+    result.terms[name] = value;
+  }
+  result.attention = attention_.item();
+  const int64_t epoch = (iteration_ - 1) / config_.epoch_iterations + 1;
+  result.learning_rate =
+      config_.lr_generator * rate_factor(epoch, config_.constant_epochs, config_.decay_epochs);
+  return result;
+}
+
+void Trainer::store(Checkpoint& checkpoint) const {
+  sga::ganimation::store(config_.generator, checkpoint.metadata, "generator.");
+  sga::ganimation::store(config_.discriminator, checkpoint.metadata, "discriminator.");
+  checkpoint.metadata["iteration"] = std::to_string(iteration_);
+  checkpoint.metadata["rng.seed"] = std::to_string(rng_.seed());
+  checkpoint.metadata["rng.counter"] = std::to_string(rng_.counter());
+  generator_.parameters().store(checkpoint, "generator.");
+  discriminator_.parameters().store(checkpoint, "discriminator.");
+  if (config_.average > 0) average_.parameters().store(checkpoint, "average.");
+  adam_g_.store(checkpoint, "adam_generator.");
+  adam_d_.store(checkpoint, "adam_discriminator.");
+}
+
+void Trainer::load(const Checkpoint& checkpoint) {
+  std::map<std::string, std::string> mine;
+  sga::ganimation::store(config_.generator, mine, "generator.");
+  sga::ganimation::store(config_.discriminator, mine, "discriminator.");
+  for (const auto& [key, value] : mine)
+    SGA_CHECK(checkpoint.meta(key) == value, "ganimation: the checkpoint was trained with ", key, " = ",
+              checkpoint.meta(key), ", this run has ", value, "; give the same options or another --out");
+  generator_.parameters().load(checkpoint, "generator.");
+  discriminator_.parameters().load(checkpoint, "discriminator.");
+  if (config_.average > 0) average_.parameters().load(checkpoint, "average.");
+  adam_g_.load(checkpoint, "adam_generator.");
+  adam_d_.load(checkpoint, "adam_discriminator.");
+  iteration_ = int64_t(parse_count(checkpoint, "iteration"));
+  rng_ = Rng(parse_count(checkpoint, "rng.seed"), parse_count(checkpoint, "rng.counter"));
+}
+
+}  // namespace sga::ganimation

@@ -1,0 +1,127 @@
+// Training GANimation: the two critic steps, the generator step, and everything needed to stop and go on.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "models/ganimation/networks.h"
+#include "optim/adam.h"
+
+namespace sga::ganimation {
+
+/// Weights of the loss terms; every term is a mean over the batch unless said otherwise.
+struct LossWeights {
+  double penalty = 10;  ///< mean over samples of (|gradient of the summed realism map by the image| - 1)^2
+  double aus =
+      160;  ///< mean squared error of the 17 action units. The official 4000 / batch at its batch of 25.
+  double cycle = 10;     ///< mean |x - there and back|
+  double mask = 0.1;     ///< mean attention, both passes. Higher means more is painted.
+  double smooth = 1e-5;  ///< total variation of the attention summed over the batch, both passes
+  double identity = 0;   ///< mean |x - G(x, own action units)|; above 0 costs a third generator pass
+};
+
+struct TrainingConfig {
+  GeneratorConfig generator;
+  DiscriminatorConfig discriminator;
+  LossWeights weights;
+  int64_t batch = 25;
+  int64_t critic_steps = 5;           ///< iterations a generator update; the critic learns in every iteration
+  bool separate_penalty_step = true;  ///< the official way: a second Adam step for the penalty alone
+  double lr_generator = 1e-4, lr_critic = 1e-4;
+  AdamOptions adam{.eps_before_correction = true};  ///< as PyTorch did when the official model was trained
+  /// The rate is constant for `constant_epochs` + 1 epochs and then falls by 1 / decay_epochs of itself after
+  /// each.
+  int64_t epoch_iterations = 1;
+  int64_t constant_epochs = 20, decay_epochs = 10;
+  double balance = 0;  ///< share of faces drawn for an action unit they show; see BatchSampler
+  double average = 0;  ///< decay of the running average of the generator's weights; 0 keeps none
+  uint64_t seed = 0;
+
+  int64_t iterations() const { return epoch_iterations * (constant_epochs + decay_epochs); }
+};
+
+/// Recipes by name:
+///   official  the published code with its defects repaired: eps in the penalty's norm, an action unit weight
+///   that
+///             does not depend on the batch, the learning rate kept on resume. Batch 25, five critic steps.
+///   small     for faces of 64..96 px and hours instead of days: FiLM conditioning, 2 critic steps, one Adam
+///   step for
+///             critic and penalty together, higher rates, averaged weights, balanced draws.
+/// Sizes and counts of the result may then be changed. Error on another name.
+TrainingConfig recipe(const std::string& name);
+
+/// Factor of the learning rate in a 1-based epoch: 1 through epoch constant + 1, then down to 1 / decay in
+/// the last.
+double rate_factor(int64_t epoch, int64_t constant_epochs, int64_t decay_epochs);
+
+/// One batch. Action units are OpenFace's intensities / 5.
+struct Batch {
+  Tensor images;      ///< (N,S,S,3) in [-1,1]
+  Tensor source_aus;  ///< (N,aus) of these faces
+  Tensor target_aus;  ///< (N,aus) of other faces, plus U(-0.1,0.1) each
+};
+
+/// What one iteration measured. Terms carry their weight: the sums are the losses.
+struct Losses {
+  int64_t iteration = 0;                ///< 1-based
+  std::map<std::string, double> terms;  ///< d_real d_fake d_aus d_penalty; g_* when the generator learned too
+  double attention = 0;                 ///< mean attention of the fake
+  double learning_rate = 0;             ///< of the generator
+};
+
+/// Attention beyond these means the model copies its input, or ignores it.
+constexpr double kAttentionCopies = 0.98, kAttentionPaints = 0.05;
+
+class Trainer {
+ public:
+  /// Fresh networks drawn from the seed.
+  explicit Trainer(const TrainingConfig& config, Dtype dtype = Dtype::f32);
+
+  /// One iteration on the batch, in the official order:
+  ///   1. fake = G(x, y_target); D: -mean realism(x) + mean realism(fake) + weight * MSE(aus(x), y_source);
+  ///   Adam
+  ///   2. penalty of the updated D on a random mix of x and fake; Adam again (same state, so that heads and
+  ///   biases,
+  ///      whose gradient is zero here, go on moving with their momentum). With separate_penalty_step off, 1
+  ///      and 2 share one Adam step.
+  ///   3. every critic_steps iterations G learns on the same batch from the updated D; the fake of 1 is
+  ///   reused.
+  /// `mix` (N,1,1,1) fixes the penalty's mix; by default it is drawn.
+  void step(const Batch& batch, const Tensor& mix = {});
+
+  /// Losses of the last step, read from the device; Error naming iteration and term if one is not finite.
+  Losses losses() const;
+  /// Iterations done.
+  int64_t iteration() const { return iteration_; }
+  /// Source of all randomness of this run: draw batches from it too, so that a resumed run repeats them.
+  Rng& rng() { return rng_; }
+
+  const TrainingConfig& config() const { return config_; }
+  Generator& generator() { return generator_; }
+  const Generator& generator() const { return generator_; }
+  /// What to use and ship: the averaged generator if there is one.
+  Generator& best_generator() { return config_.average > 0 ? average_ : generator_; }
+  Discriminator& discriminator() { return discriminator_; }
+  const Discriminator& discriminator() const { return discriminator_; }
+
+  /// Everything that decides the rest of the run: weights, averages, Adam, iteration, random state.
+  void store(Checkpoint& checkpoint) const;
+  /// Error if the checkpoint belongs to another configuration.
+  void load(const Checkpoint& checkpoint);
+
+ private:
+  void learn_generator(const Batch& batch, const GeneratorOutput& first, const Tensor& fake, double rate);
+  void update_average();
+
+  TrainingConfig config_;
+  Rng rng_;
+  Generator generator_, average_;
+  Discriminator discriminator_;
+  Adam adam_g_, adam_d_;
+  int64_t iteration_ = 0;
+  std::map<std::string, Tensor> terms_;
+  Tensor attention_;
+};
+
+}  // namespace sga::ganimation

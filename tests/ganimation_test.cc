@@ -1,0 +1,476 @@
+// GANimation against numbers made independently in PyTorch (tests/golden/ganimation_golden.json, float64),
+// the condition's way to the output, and a training run that stops, goes on and repeats itself.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "engine/device.h"
+#include "models/ganimation/editing.h"
+#include "models/ganimation/training.h"
+
+namespace sga::ganimation {
+namespace {
+
+using nlohmann::json;
+
+json golden() { return json::parse(read_text(SGA_SOURCE_DIR "/tests/golden/ganimation_golden.json")); }
+
+// ---- the golden network: every number is scale * sin(0.7 * seed + 0.618 * position in NCHW or OIHW order)
+// ----------
+
+double wave(double seed, int64_t i) { return std::sin(0.7 * seed + 0.618 * double(i)); }
+
+/// A tensor stored (A,H,W,B) here whose golden order is (A,B,H,W), or (B,A,H,W)-like when `from` differs in
+/// meaning.
+Tensor channels_last(const Shape& shape, const std::function<double(int64_t)>& value) {
+  const int64_t a = shape[0], h = shape[1], w = shape[2], b = shape[3];
+  std::vector<double> out(size_t(a * h * w * b));
+  for (int64_t i = 0; i < a; ++i)
+    for (int64_t y = 0; y < h; ++y)
+      for (int64_t x = 0; x < w; ++x)
+        for (int64_t j = 0; j < b; ++j)
+          out[size_t(((i * h + y) * w + x) * b + j)] = value(((i * b + j) * h + y) * w + x);
+  return from_host<double>(shape, out);
+}
+
+Tensor flat(const Shape& shape, const std::function<double(int64_t)>& value) {
+  std::vector<double> out(size_t(shape.numel()));
+  for (size_t i = 0; i < out.size(); ++i) out[i] = value(int64_t(i));
+  return from_host<double>(shape, out);
+}
+
+void fill_generator(Parameters& parameters) {
+  int position = 0;
+  for (const auto& e : parameters.entries()) {
+    const double seed = position++;
+    Tensor value = e.value;
+    if (value.rank() == 4)
+      value.assign(channels_last(value.shape(), [&](int64_t i) { return 0.15 * wave(seed, i); }));
+    else if (e.name.ends_with(".gamma"))
+      value.assign(flat(value.shape(), [&](int64_t i) { return 1 + 0.1 * wave(seed, i); }));
+    else
+      value.assign(flat(value.shape(), [&](int64_t i) { return 0.05 * wave(seed, i); }));
+  }
+}
+
+void fill_discriminator(Parameters& parameters) {
+  int position = 100;
+  for (const auto& e : parameters.entries()) {
+    const double seed = position++;
+    const double scale = e.name == "realism.w" ? 0.2 : e.name == "aus.w" ? 0.1 : 0.12;
+    Tensor value = e.value;
+    if (value.rank() == 4)
+      value.assign(channels_last(value.shape(), [&](int64_t i) { return scale * wave(seed, i); }));
+    else
+      value.assign(flat(value.shape(), [&](int64_t i) { return 0.05 * wave(seed, i); }));
+  }
+}
+
+TrainingConfig golden_config() {
+  TrainingConfig c = recipe("official");
+  c.generator = {.size = 16, .conv_dim = 4, .blocks = 2, .aus = 3};
+  c.discriminator = {.size = 16, .conv_dim = 4, .aus = 3};
+  c.batch = 2;
+  c.weights.aus = 4000.0 / 2;  // the golden run divides 4000 by its batch
+  c.critic_steps = 1;
+  c.epoch_iterations = 1000;
+  return c;
+}
+
+struct GoldenRun {
+  Trainer trainer{golden_config(), Dtype::f64};
+  Batch batch;
+  Tensor mix = from_host<double>({2, 1, 1, 1}, {0.25, 0.75});
+
+  GoldenRun() {
+    fill_generator(trainer.generator().parameters());
+    fill_discriminator(trainer.discriminator().parameters());
+    batch.images = channels_last({2, 16, 16, 3}, [](int64_t i) { return 0.9 * wave(7, i); });
+    batch.source_aus = flat({2, 3}, [](int64_t i) { return 0.5 + 0.5 * wave(3, i); });
+    batch.target_aus = flat({2, 3}, [](int64_t i) { return 0.5 + 0.5 * wave(5, i); });
+  }
+  const Tensor& weight(Parameters& parameters, const std::string& name) {
+    for (const auto& e : parameters.entries())
+      if (e.name == name) return e.value;
+    throw Error("no parameter " + name);
+  }
+};
+
+void expect_golden(double got, double want, const std::string& name) {
+  EXPECT_NEAR(got, want, 1e-8 * std::max(1.0, std::abs(want))) << name;
+}
+
+/// Element (k,c,r,s) in golden order of a (K,R,S,C) filter.
+double at(const Tensor& w, int64_t k, int64_t c, int64_t r, int64_t s) {
+  return to_host<double>(w)[size_t(((k * w.dim(1) + r) * w.dim(2) + s) * w.dim(3) + c)];
+}
+
+double norm2(const Tensor& t) {
+  double sum = 0;
+  for (double v : to_host<double>(t)) sum += v * v;
+  return std::sqrt(sum);
+}
+double norm2(const std::vector<Tensor>& tensors) {
+  double sum = 0;
+  for (const Tensor& t : tensors) sum += norm2(t) * norm2(t);
+  return std::sqrt(sum);
+}
+
+TEST(GanimationGolden, GeneratorForward) {
+  GoldenRun run;
+  const json want = golden();
+  NoGrad off;
+  const GeneratorOutput g = run.trainer.generator().forward(run.batch.images, run.batch.target_aus);
+  const Tensor fake = composite(g, run.batch.images);
+  expect_golden(mean(g.colour).item(), want["C_mean"], "C_mean");
+  expect_golden(sum(abs(g.colour)).item(), want["C_sum_abs"], "C_sum_abs");
+  expect_golden(mean(g.attention).item(), want["A_mean"], "A_mean");
+  expect_golden(mean(fake).item(), want["fake_mean"], "fake_mean");
+  expect_golden(at(fake, 0, 0, 0, 0), want["fake[0,0,0,0]"], "fake[0,0,0,0]");
+  expect_golden(at(fake, 1, 2, 15, 15), want["fake[1,2,15,15]"], "fake[1,2,15,15]");
+}
+
+TEST(GanimationGolden, CriticTermsAndGradients) {
+  GoldenRun run;
+  const json want = golden();
+  Discriminator& d = run.trainer.discriminator();
+  const std::vector<Tensor> weights = d.parameters().trainable();
+  Tensor fake;
+  {
+    NoGrad off;
+    fake =
+        composite(run.trainer.generator().forward(run.batch.images, run.batch.target_aus), run.batch.images);
+  }
+  const DiscriminatorOutput real = d.forward(run.batch.images), generated = d.forward(fake);
+  const auto expect_all = [](const Tensor& got, const json& values, const char* name) {
+    const std::vector<double> numbers = to_host<double>(got);
+    ASSERT_EQ(numbers.size(), values.size()) << name;
+    for (size_t i = 0; i < numbers.size(); ++i) expect_golden(numbers[i], values[i], name);
+  };
+  expect_all(real.realism, want["D_I(real)"], "D_I(real)");
+  expect_all(real.aus, want["D_aux(real)"], "D_aux(real)");
+  expect_all(generated.realism, want["D_I(fake)"], "D_I(fake)");
+
+  const Tensor loss = add(sub(mean(generated.realism), mean(real.realism)),
+                          affine(mse(real.aus, run.batch.source_aus), 4000.0 / 2));
+  const std::vector<Tensor> gradients = grad(loss, weights);
+  expect_golden(norm2(gradients), want["d_grad_l2"], "d_grad_l2");
+  for (int s = 0; s < 4; ++s)
+    expect_golden(at(gradients[0], 0, 0, 0, s), want["d_grad conv0.w[0,0,0,0..3]"][size_t(s)],
+                  "d_grad conv0.w");
+
+  Tensor mixed;
+  {
+    NoGrad off;
+    mixed = attention_composite(expand(run.mix, {2, 16, 16, 1}), run.batch.images, fake);
+  }
+  mixed.set_requires_grad();
+  const Tensor slope = grad(d.realism(d.features(mixed)), {mixed}, {}, true)[0];
+  for (int n = 0; n < 2; ++n)
+    expect_golden(norm2(slice(slope.detach(), 0, n, 1)), want["gp_norms"][size_t(n)], "gp_norms");
+  const Tensor penalty = affine(gradient_penalty(slope, NormOver::sample, 1e-12), 10);
+  expect_golden(penalty.item(), want["d_gp"], "d_gp");
+  const std::vector<Tensor> second = grad(penalty, weights);
+  expect_golden(norm2(second), want["gp_grad_l2"], "gp_grad_l2");
+  for (int s = 0; s < 4; ++s)
+    expect_golden(at(second[0], 0, 0, 0, s), want["gp_grad conv0.w[0,0,0,0..3]"][size_t(s)],
+                  "gp_grad conv0.w");
+  for (int s = 0; s < 3; ++s)
+    expect_golden(at(second[second.size() - 2], 0, 0, 0, s), want["gp_grad dI.w[0,0,0,0..2]"][size_t(s)],
+                  "gp_grad dI.w");
+  for (size_t i = 1; i < second.size() - 2; i += 2) EXPECT_EQ(norm2(second[i]), 0) << "bias " << i;
+  EXPECT_EQ(norm2(second.back()), 0) << "AU head";
+}
+
+TEST(GanimationGolden, WholeIterationWithTwoCriticSteps) {
+  GoldenRun run;
+  const json want = golden();
+  Trainer& t = run.trainer;
+
+  // The generator's gradients belong to the discriminator after both of its steps: rebuilt from a trainer
+  // that has made them, on the generator of one that has not.
+  t.step(run.batch, run.mix);
+  const Losses losses = t.losses();
+  const std::map<std::string, std::string> names{
+      {"d_real", "d_real"},        {"d_fake", "d_fake"},
+      {"d_aus", "d_cond"},         {"d_penalty", "d_gp after step 1"},
+      {"g_fake", "g_mskd_fake"},   {"g_aus", "g_mskd_cond"},
+      {"g_cycle", "g_cyc"},        {"g_mask", "g_m1"},
+      {"g_mask_cycle", "g_m2"},    {"g_smooth", "g_m1_s"},
+      {"g_smooth_cycle", "g_m2_s"}};
+  ASSERT_EQ(losses.terms.size(), names.size());
+  double total = 0;
+  for (const auto& [mine, theirs] : names) {
+    expect_golden(losses.terms.at(mine), want[theirs], theirs);
+    if (mine.starts_with("g_")) total += losses.terms.at(mine);
+  }
+  expect_golden(total, want["g_total"], "g_total");
+
+  const Tensor conv0 = run.weight(t.discriminator().parameters(), "conv0.w");
+  for (int s = 0; s < 4; ++s)
+    expect_golden(at(conv0, 0, 0, 0, s), want["conv0.w[0,0,0,0..3] after Adam step 2"][size_t(s)],
+                  "after step 2");
+  const Tensor stem = run.weight(t.generator().parameters(), "stem.w");
+  for (int s = 0; s < 4; ++s)
+    expect_golden(at(stem, 0, 0, 0, s), want["stem.w flat[0..3] after G Adam"][size_t(s)],
+                  "stem.w after Adam");
+
+  GoldenRun fresh;
+  Discriminator& d = t.discriminator();
+  Generator& g = fresh.trainer.generator();
+  const GeneratorOutput first = g.forward(run.batch.images, run.batch.target_aus);
+  const Tensor fake = composite(first, run.batch.images);
+  const GeneratorOutput second = g.forward(fake, run.batch.source_aus);
+  const DiscriminatorOutput judged = d.forward(fake);
+  Tensor loss = affine(mean(judged.realism), -1);
+  loss = add(loss, affine(mse(judged.aus, run.batch.target_aus), 4000.0 / 2));
+  loss = add(loss, affine(l1(composite(second, fake), run.batch.images), 10));
+  for (const Tensor& a : {first.attention, second.attention})
+    loss = add(loss, add(affine(mean(a), 0.1), affine(total_variation(a), 1e-5)));
+  const std::vector<Tensor> gradients = grad(loss, g.parameters().trainable());
+  expect_golden(norm2(gradients), want["g_grad_l2"], "g_grad_l2");
+  const std::vector<std::string> golden_names{"stem.w", "stem.gamma", "stem.beta",  "res0a.w",
+                                              "up1.w",  "colour.w",   "attention.w"};
+  for (const std::string& name : golden_names) {
+    for (size_t i = 0; i < gradients.size(); ++i) {
+      if (g.parameters().entries()[i].name != name) continue;
+      expect_golden(norm2(gradients[i]), want["g_grad " + name + " l2"], name + " l2");
+      expect_golden(to_host<double>(gradients[i])[0], want["g_grad " + name + " first"], name + " first");
+    }
+  }
+}
+
+TEST(GanimationGolden, FirstCriticStepAlone) {
+  GoldenRun run;
+  const json want = golden();
+  Discriminator& d = run.trainer.discriminator();
+  Tensor fake;
+  {
+    NoGrad off;
+    fake =
+        composite(run.trainer.generator().forward(run.batch.images, run.batch.target_aus), run.batch.images);
+  }
+  const DiscriminatorOutput real = d.forward(run.batch.images);
+  const Tensor loss = add(sub(mean(d.forward(fake).realism), mean(real.realism)),
+                          affine(mse(real.aus, run.batch.source_aus), 4000.0 / 2));
+  Adam adam(d.parameters(), golden_config().adam);
+  adam.step(grad(loss, d.parameters().trainable()), 1e-4);
+  for (int s = 0; s < 4; ++s)
+    expect_golden(at(run.weight(d.parameters(), "conv0.w"), 0, 0, 0, s),
+                  want["conv0.w[0,0,0,0..3] after Adam step 1"][size_t(s)], "after step 1");
+}
+
+// ---- how the condition reaches the output
+// ---------------------------------------------------------------------------
+
+/// Largest change of the colour when the action units go from 0 to random values.
+double condition_effect(const GeneratorConfig& config) {
+  NoGrad off;
+  Rng rng(3);
+  Generator g(config, rng, Dtype::f64);
+  const Tensor x = affine(rng.uniform({2, config.size, config.size, 3}, Dtype::f64), 2, -1);
+  const Tensor none = zeros({2, config.aus}, Dtype::f64), some = rng.uniform({2, config.aus}, Dtype::f64);
+  double largest = 0;
+  for (double v : to_host<double>(sub(g.forward(x, some).colour, g.forward(x, none).colour)))
+    largest = std::max(largest, std::abs(v));
+  return largest;
+}
+
+TEST(Ganimation, TiledConditionPassesOnlyThroughTheZeroPaddedBorder) {
+  GeneratorConfig c{.size = 32, .conv_dim = 8, .blocks = 2};
+  c.stem_padding = StemPadding::reflect;
+  EXPECT_LT(condition_effect(c), 1e-12);
+  c.stem_padding = StemPadding::zero;
+  EXPECT_GT(condition_effect(c), 1e-3);
+  c.stem_padding = StemPadding::reflect;
+  c.conditioning = Conditioning::film;
+  EXPECT_GT(condition_effect(c), 1e-3);
+}
+
+TEST(Ganimation, OfficialNetworksHaveThePublishedNumberOfParameters) {
+  Rng rng;
+  EXPECT_EQ(Generator(recipe("official").generator, rng).parameters().numel(), 8'471'296);
+  EXPECT_EQ(Discriminator(recipe("official").discriminator, rng).parameters().numel(), 44'860'352);
+}
+
+TEST(Ganimation, ResizeUpsamplingKeepsTheSize) {
+  NoGrad off;
+  Rng rng(1);
+  const Generator g({.size = 16, .conv_dim = 4, .blocks = 1, .upsample = Upsample::resize}, rng);
+  const GeneratorOutput out = g.forward(rng.normal({1, 16, 16, 3}), rng.uniform({1, 17}));
+  EXPECT_EQ(out.colour.shape(), (Shape{1, 16, 16, 3}));
+  EXPECT_EQ(out.attention.shape(), (Shape{1, 16, 16, 1}));
+}
+
+TEST(Ganimation, LearningRateFallsAfterTheTwentyFirstEpoch) {
+  EXPECT_DOUBLE_EQ(rate_factor(1, 20, 10), 1);
+  EXPECT_DOUBLE_EQ(rate_factor(21, 20, 10), 1);
+  EXPECT_DOUBLE_EQ(rate_factor(22, 20, 10), 0.9);
+  EXPECT_DOUBLE_EQ(rate_factor(30, 20, 10), 0.1);
+}
+
+TEST(Ganimation, BadConfigurationsAreRefused) {
+  Rng rng;
+  EXPECT_THROW(Generator({.size = 30}, rng), Error);
+  EXPECT_THROW(Discriminator({.size = 96}, rng), Error);
+  EXPECT_THROW(recipe("none"), Error);
+}
+
+// ---- a small training run
+// ------------------------------------------------------------------------------------------
+
+TrainingConfig tiny(bool official) {
+  TrainingConfig c = recipe(official ? "official" : "small");
+  c.generator.size = c.discriminator.size = 32;
+  c.generator.conv_dim = c.discriminator.conv_dim = 8;
+  c.generator.blocks = 2;
+  c.batch = 4;
+  c.critic_steps = 2;
+  c.epoch_iterations = 4;
+  c.constant_epochs = c.decay_epochs = 1;
+  c.seed = 7;
+  return c;
+}
+
+/// A bright disc whose height follows the first action unit.
+Batch synthetic_batch(Rng& rng, int64_t n, int64_t size) {
+  Batch batch;
+  batch.source_aus = rng.uniform({n, 17});
+  batch.target_aus = rng.uniform({n, 17});
+  const std::vector<float> aus = to_host<float>(batch.source_aus);
+  std::vector<float> pixels;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t y = 0; y < size; ++y)
+      for (int64_t x = 0; x < size; ++x) {
+        const double dy = double(y) / double(size) - 0.25 - 0.5 * aus[size_t(i * 17)],
+                     dx = double(x) / double(size) - 0.5;
+        for (int c = 0; c < 3; ++c)
+          pixels.push_back(dy * dy + dx * dx < 0.04 ? 0.8f : -0.5f + 0.1f * float(c));
+      }
+  batch.images = from_host<float>({n, size, size, 3}, pixels);
+  return batch;
+}
+
+void train(Trainer& trainer, int64_t until) {
+  while (trainer.iteration() < until)
+    trainer.step(synthetic_batch(trainer.rng(), trainer.config().batch, trainer.config().generator.size));
+}
+
+Bytes state(const Trainer& trainer) {
+  Checkpoint checkpoint;
+  trainer.store(checkpoint);
+  return encode_checkpoint(checkpoint);
+}
+
+class GanimationTraining : public testing::TestWithParam<bool> {};
+
+TEST_P(GanimationTraining, SameSeedSameBytesAndStoppingChangesNothing) {
+  Trainer whole(tiny(GetParam())), again(tiny(GetParam())), stopped(tiny(GetParam()));
+  train(whole, 7);
+  train(again, 7);
+  EXPECT_EQ(state(whole), state(again));
+
+  train(stopped, 3);
+  const Bytes saved = state(stopped);
+  TrainingConfig other = tiny(GetParam());
+  other.seed = 99;  // everything of the seed comes from the checkpoint
+  Trainer resumed(other);
+  resumed.load(decode_checkpoint(saved, "checkpoint"));
+  EXPECT_EQ(resumed.iteration(), 3);
+  train(resumed, 7);
+  EXPECT_EQ(state(whole), state(resumed));
+}
+
+INSTANTIATE_TEST_SUITE_P(Recipes, GanimationTraining, testing::Bool(),
+                         [](const auto& test) { return test.param ? "official" : "small"; });
+
+TEST(Ganimation, TrainingNamesTheTermThatIsNotFinite) {
+  Trainer trainer(tiny(true));
+  Batch batch = synthetic_batch(trainer.rng(), 4, 32);
+  batch.source_aus = full({4, 17}, NAN);
+  trainer.step(batch);
+  try {
+    trainer.losses();
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("iteration 1 the loss term d_aus"), std::string::npos) << e.what();
+  }
+}
+
+TEST(Ganimation, LoadRefusesAnotherConfiguration) {
+  Trainer small(tiny(false));
+  Checkpoint checkpoint;
+  small.store(checkpoint);
+  Trainer official(tiny(true));
+  EXPECT_THROW(official.load(checkpoint), Error);
+}
+
+// ---- editing
+// --------------------------------------------------------------------------------------------------------
+
+TEST(GanimationEditing, TargetsFollowTheMode) {
+  Expression smile = parse_action_units("12=0.8,6=0.5");
+  ActionUnits source{}, limits;
+  limits.fill(0.7f);
+  source[size_t(index_of(12))] = 0.3f;
+  source[size_t(index_of(1))] = 0.9f;
+  const auto value = [](const ActionUnits& y, int au) { return y[size_t(index_of(au))]; };
+
+  const ActionUnits set = target_action_units(smile, EditMode::set, 1, source, limits);
+  EXPECT_FLOAT_EQ(value(set, 12), 0.7f);  // clamped
+  EXPECT_FLOAT_EQ(value(set, 6), 0.5f);
+  EXPECT_FLOAT_EQ(value(set, 1), 0);
+  const ActionUnits added = target_action_units(smile, EditMode::add, 0.25f, source, limits);
+  EXPECT_FLOAT_EQ(value(added, 12), 0.5f);
+  EXPECT_FLOAT_EQ(value(added, 1), 0.9f);  // as in the source, though above the limit
+  EXPECT_EQ(target_action_units(smile, EditMode::add, 0, source, limits), source);
+  EXPECT_THROW(target_action_units(smile, EditMode::set, NAN, source, limits), Error);
+}
+
+TEST(GanimationEditing, ModelFileRoundTrip) {
+  const fs::path folder = fs::path(testing::TempDir()) / "ganimation_editing";
+  make_folder(folder);
+  Rng rng(5);
+  const Generator g({.size = 32, .conv_dim = 8, .blocks = 1, .conditioning = Conditioning::film}, rng);
+  const Discriminator d({.size = 32, .conv_dim = 8}, rng);
+  ModelCard card;
+  card.crop_recipe = "mode=landmarks margin=1.5 size=32";
+  card.limits[3] = 0.25f;
+  card.about = "a test";
+  save_checkpoint(folder / "model.safetensors", export_model(g, card, &d));
+
+  const Model model(folder / "model.safetensors");
+  EXPECT_EQ(model.card().crop_recipe, card.crop_recipe);
+  EXPECT_EQ(model.card().limits, card.limits);
+  EXPECT_EQ(model.parameters(), g.parameters().numel());
+  const Tensor crops = affine(rng.uniform({2, 32, 32, 3}), 2, -1);
+  std::vector<ActionUnits> targets(2);
+  targets[1].fill(0.5f);
+  const Edit edit = model.edit(crops, targets);
+  const GeneratorOutput direct = g.forward(crops, to_tensor(targets));
+  EXPECT_EQ(to_host<float>(edit.edited), to_host<float>(composite(direct, crops)));
+  ASSERT_TRUE(model.can_estimate());
+  EXPECT_EQ(to_host<float>(to_tensor(model.estimate(crops))),
+            to_host<float>(clamp(d.forward(crops).aus, 0, 1)));
+
+  targets[0][0] = NAN;
+  EXPECT_THROW(model.edit(crops, targets), Error);
+  EXPECT_THROW(model.edit(slice(crops, 1, 0, 16), targets), Error);
+
+  Checkpoint other = export_model(g, card);
+  EXPECT_FALSE(Model(other, "other").can_estimate());
+  other.metadata["au_limits"] = "1 2 x";
+  EXPECT_THROW(Model(other, "other"), Error);
+  other = export_model(g, card);
+  other.metadata["format"] = "singan";
+  EXPECT_THROW(Model(other, "other"), Error);
+  other = export_model(g, card);
+  other.tensors.erase("generator.up1.w");
+  EXPECT_THROW(Model(other, "other"), Error);
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace sga::ganimation

@@ -47,19 +47,25 @@ Tensor range_gate(const Tensor& g, const Tensor& x, double low, double high) {
 
 }  // namespace
 
-Tensor blend(const Tensor& a, double alpha, const Tensor& b, double beta) {
-  Tensor y = map2("blend", a, b, [=](auto where, auto* pa, auto* pb, auto* py, int64_t n) {
+namespace {
+
+// alpha * a + beta * b under the name its caller gave it.
+Tensor combine(const char* op, const Tensor& a, double alpha, const Tensor& b, double beta) {
+  Tensor y = map2(op, a, b, [=](auto where, auto* pa, auto* pb, auto* py, int64_t n) {
     using T = std::remove_pointer_t<decltype(py)>;
     kernels::blend<T>(where, pa, T(alpha), pb, T(beta), py, n);
   });
-  return record(y, "blend", {a, b}, [alpha, beta](const Tensor&, const Tensor& g, Needs needs) {
+  return record(y, op, {a, b}, [alpha, beta](const Tensor&, const Tensor& g, Needs needs) {
     return std::vector<Tensor>{!needs[0] ? Tensor{} : alpha == 1 ? g : affine(g, alpha),
                                !needs[1] ? Tensor{} : beta == 1 ? g : affine(g, beta)};
   });
 }
 
-Tensor add(const Tensor& a, const Tensor& b) { return blend(a, 1, b, 1); }
-Tensor sub(const Tensor& a, const Tensor& b) { return blend(a, 1, b, -1); }
+}  // namespace
+
+Tensor blend(const Tensor& a, double alpha, const Tensor& b, double beta) { return combine("blend", a, alpha, b, beta); }
+Tensor add(const Tensor& a, const Tensor& b) { return combine("add", a, 1, b, 1); }
+Tensor sub(const Tensor& a, const Tensor& b) { return combine("sub", a, 1, b, -1); }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
   Tensor y = map2("mul", a, b, [](auto where, auto* pa, auto* pb, auto* py, int64_t n) {

@@ -103,7 +103,7 @@ TEST_P(Op, SecondGradientMatchesDifferences) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, Op, testing::ValuesIn(op_cases()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& row) { return row.param.name; });
 
 // The critic of SinGAN asks for a third derivative of nothing, but the composite behind the fused second derivative
 // makes one possible; it must be right.

@@ -114,7 +114,7 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
   app.option_defaults()->always_capture_default();
   app.get_formatter()->column_width(40);
   app.set_help_flag("--help", "Print this help and exit");
-  app.set_version_flag("--version", std::string(tool.name) + " " + version());
+  app.set_version_flag("--version", std::string(tool.name) + " " + version(), "Print the version and exit");
   try {
     declare(app);
     if (!app.get_subcommands(nullptr).empty()) app.require_subcommand(1);
@@ -151,7 +151,12 @@ void add_compute_options(CLI::App& app, CommonOptions& options) {
 }
 
 void add_seed_option(CLI::App& app, CommonOptions& options) {
-  app.add_option("--seed", options.seed, "Seed of all random numbers, a whole number; same seed, same bytes");
+  const auto only_digits = [](const std::string& text) {  // CLI11 would let -1 wrap around
+    const bool fits = text.find_first_not_of("0123456789") == std::string::npos;
+    return fits ? std::string() : "must be a whole number from 0 on, got " + text;
+  };
+  app.add_option("--seed", options.seed, "Seed of all random numbers, a whole number; same seed, same bytes")
+      ->check(only_digits, "");
 }
 
 void add_out_option(CLI::App& app, CommonOptions& options) {
@@ -183,7 +188,7 @@ std::vector<OptionValue> option_values(const CLI::App& app) {
     std::string value;
     if (option->count() > 0)
       value = CLI::detail::join(option->results(), ",");
-    else if (option->get_type_size() == 0)
+    else if (option->get_expected_max() == 0)
       value = "false";
     else
       value = without_brackets(option->get_default_str());

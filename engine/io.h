@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 /// A whole file. Error if it is missing, not a regular file, empty where `allow_empty` is false, or above `limit`.
 Bytes read_file(const fs::path& path, int64_t limit = int64_t{4} << 30, bool allow_empty = false);
+/// The same for text.
 std::string read_text(const fs::path& path, int64_t limit = int64_t{1} << 30);
 
 /// Writes to a temporary name in the same folder, syncs it, renames it over `path`, syncs the folder. After any

@@ -25,11 +25,11 @@ h1 { font-size: 1.6rem; margin: 0 0 1rem; } h2 { font-size: 1.15rem; margin: 2re
 table { border-collapse: collapse; font-size: .925rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 500; }
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(9rem, 45%), 1fr)); }
+.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(9rem, 45%), 1fr)); align-items: start; }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { padding: .35rem .6rem; font-size: .85rem; color: var(--soft); }
-svg { display: block; width: 100%; max-width: 52rem; height: auto; font: 12px system-ui, sans-serif; }
+svg { display: block; width: 100%; min-width: 32rem; max-width: 52rem; height: auto; font: 12px system-ui, sans-serif; }
 svg text { fill: var(--soft); } svg .grid-line { stroke: var(--line); } svg .curve { fill: none; stroke-width: 1.6; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size: .9rem; }
 .legend i { display: inline-block; width: 1.1rem; height: .2rem; margin-right: .4rem; vertical-align: middle; }
@@ -38,7 +38,7 @@ svg text { fill: var(--soft); } svg .grid-line { stroke: var(--line); } svg .cur
 constexpr size_t kColours = 6;                                      // --c0 .. --c5 in the style
 constexpr size_t kMostPoints = 600;                                 // of one curve in the page
 constexpr double kWidth = 800, kHeight = 300;                       // of a diagram, in SVG units
-constexpr double kLeft = 64, kRight = 12, kTop = 12, kBottom = 44;  // margins for the labels
+constexpr double kLeft = 64, kRight = 30, kTop = 12, kBottom = 44;  // margins for the labels
 
 /// Shortest text of `value` with at most six digits, the same in every locale.
 std::string number(double value) {
@@ -127,7 +127,7 @@ std::string diagram(const std::vector<std::vector<std::pair<double, double>>>& c
   const auto to_y = [&](double v) {
     return kHeight - kBottom - (v - ys.low) / (ys.high - ys.low) * (kHeight - kTop - kBottom);
   };
-  std::string svg = "<svg viewBox=\"0 0 " + number(kWidth) + " " + number(kHeight) + "\" role=\"img\">\n";
+  std::string svg = "<div class=\"wide\"><svg viewBox=\"0 0 " + number(kWidth) + " " + number(kHeight) + "\" role=\"img\">\n";
   // Ticks are whole multiples of the step, so that 0.1 + 0.2 never shows.
   for (double k = std::ceil(ys.low / y_step - 1e-9); k * y_step <= ys.high + 1e-9 * y_step; ++k) {
     svg += grid_line(kLeft, to_y(k * y_step), kWidth - kRight, to_y(k * y_step));
@@ -147,7 +147,7 @@ std::string diagram(const std::vector<std::vector<std::pair<double, double>>>& c
     }
     svg += "\"/>\n";
   }
-  return svg + "</svg>\n";
+  return svg + "</svg></div>\n";
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ std::string level_prefix(int level) { return "level" + std::to_string(level) + "
 
 std::string text_of(const Pyramid& p) {
   std::string text;
-  for (Size s : p.levels) text += (text.empty() ? "" : " ") + std::to_string(s.h) + "x" + std::to_string(s.w);
+  for (Size s : p.levels)
+    text.append(text.empty() ? "" : " ").append(std::to_string(s.h)).append("x").append(std::to_string(s.w));
   return text;
 }
 

@@ -173,7 +173,7 @@ void Trainer::store(Checkpoint& checkpoint) const {
   meta["train.rng_seed"] = std::to_string(rng_.seed());
   meta["train.rng_counter"] = std::to_string(rng_.counter());
   meta["train.iteration"] = std::to_string(iteration_);
-  meta["train.in_level"] = current_ && !finished() ? "1" : "0";
+  meta["train.in_level"] = std::to_string(current_ && !finished());
   if (!current_ || finished()) return;
   meta["train.noise_amp"] = to_text(current_->noise_amp);
   current_->generator.net.parameters().store(checkpoint, "train.generator.");

@@ -1,0 +1,293 @@
+// singan: train on one picture, sample from the model, tell what a model holds.
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "engine/device.h"
+#include "engine/image.h"
+#include "models/singan/sampling.h"
+#include "models/singan/training.h"
+#include "tools/command.h"
+#include "tools/page.h"
+#include "tools/progress.h"
+#include "tools/run_folder.h"
+
+namespace sga {
+namespace {
+
+constexpr int64_t kSaveEvery = 100;    // iterations between checkpoints
+constexpr int64_t kMetricsEvery = 10;  // iterations between rows of metrics.jsonl
+constexpr int kPageSamples = 6;
+
+const char* const kModelFile = "model.safetensors";
+
+std::string text_of(singan::Size s) { return std::to_string(s.w) + "x" + std::to_string(s.h); }
+
+// A model file, or the folder of a run that holds one.
+singan::Model open_model(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) return singan::load_model(fs::path(path));
+  const fs::path file = fs::path(path) / kModelFile;
+  SGA_CHECK(fs::exists(file, ignored), "singan: ", path, " holds no ", kModelFile,
+            "; give the folder that 'singan train' wrote, after its first level is done");
+  return singan::load_model(file);
+}
+
+Tensor sample(const singan::Model& model, const singan::SampleOptions& options, uint64_t seed,
+              int64_t index) {
+  Rng rng = Rng(seed).fork(uint64_t(index));  // picture i of a seed does not depend on how many there are
+  return singan::random_sample(model, options, rng);
+}
+
+std::string numbered(const char* stem, int64_t index) {
+  char name[64];
+  std::snprintf(name, sizeof name, "%s_%03lld.png", stem, static_cast<long long>(index));
+  return name;
+}
+
+std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m) {
+  std::string sizes;
+  for (const singan::Size s : m.pyramid.levels) sizes += (sizes.empty() ? "" : ", ") + text_of(s);
+  int64_t weights = 0;
+  std::string amps;
+  for (const singan::Level& level : m.levels) {
+    weights += level.generator.net.parameters().numel();
+    char amp[16];
+    std::snprintf(amp, sizeof amp, "%s%.4f", amps.empty() ? "" : ", ", level.noise_amp);
+    amps += amp;
+  }
+  return {{"size", text_of(m.pyramid.finest())},
+          {"levels", sizes},
+          {"ratio", singan::to_text(m.pyramid.ratio)},
+          {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
+          {"iterations per level", std::to_string(m.config.iterations)},
+          {"weights", std::to_string(weights)},
+          {"noise of each level", amps},
+          {"seed", std::to_string(m.config.seed)}};
+}
+
+// ---- train
+// ----------------------------------------------------------------------------------------------------------
+
+struct TrainOptions {
+  CommonOptions common;
+  std::string image, preset = "default", quality = "standard";
+  int64_t iterations = 0;
+  singan::PyramidOptions pyramid;
+};
+
+singan::Config config_of(const TrainOptions& o) {
+  singan::Config config = singan::preset(o.preset);
+  const bool official = config.pyramid.official;
+  config.pyramid = o.pyramid;
+  config.pyramid.official = official;
+  config.iterations = o.iterations ? o.iterations : singan::iterations_of_quality(o.quality);
+  config.seed = o.common.seed;
+  return config;
+}
+
+int64_t step_of(const singan::Trainer& t) {
+  return t.model().finished() * t.model().config.iterations + (t.finished() ? 0 : t.iteration());
+}
+
+void save_checkpoint_of(const singan::Trainer& trainer, const RunFolder& run) {
+  Checkpoint checkpoint;
+  trainer.store(checkpoint);
+  save_keeping_previous(run.checkpoint(), checkpoint);
+}
+
+// The model so far, its pictures and the page.
+void publish(const singan::Model& model, const RunFolder& run, const TrainOptions& options) {
+  const int finished = model.finished();
+  save_png(run / "training.png", to_image(model.image));
+  if (finished > 0) {
+    singan::save_model(run / kModelFile, model);
+    const std::string level = "level_" + std::to_string(finished - 1);
+    save_png(run / (level + "_sample.png"), to_image(sample(model, {}, model.config.seed, 0)));
+    save_png(run / (level + "_reconstruction.png"), to_image(singan::reconstruction(model)));
+  }
+  const bool done = finished == model.pyramid.count();
+
+  Page page("SinGAN of " + fs::path(options.image).filename().string());
+  auto rows = describe(model);
+  rows.insert(rows.begin(), {{"picture", options.image}, {"preset", options.preset}});
+  page.table(rows);
+  page.pictures("Training picture", {{"training.png", text_of(model.pyramid.finest())}});
+  if (done) {
+    std::vector<Page::Picture> samples;
+    for (int i = 0; i < kPageSamples; ++i) {
+      const std::string file = numbered("sample", i);
+      save_png(run / file, to_image(sample(model, {}, model.config.seed, i)));
+      samples.push_back({file, "sample " + std::to_string(i)});
+    }
+    page.pictures("Random samples", samples);
+  } else {
+    page.refresh_every(10);
+  }
+  std::vector<Page::Picture> levels;
+  for (int i = 0; i < finished; ++i) {
+    const std::string level = "level_" + std::to_string(i), size = text_of(model.size(i));
+    levels.push_back(
+        {level + "_reconstruction.png", "level " + std::to_string(i) + ", " + size + ": reconstruction"});
+    levels.push_back({level + "_sample.png", "level " + std::to_string(i) + ": sample"});
+  }
+  page.pictures("Level by level", levels);
+  const fs::path metrics = run / "metrics.jsonl";
+  page.curves("Reconstruction loss", read_metrics(metrics, "step", {"g_rec"}), "iteration over all levels");
+  page.curves("Critic", read_metrics(metrics, "step", {"d_real", "d_fake", "penalty"}),
+              "iteration over all levels");
+  page.write(run / "index.html");
+}
+
+void train(const TrainOptions& options, CLI::App& app) {
+  use_device(options.common);
+  std::error_code ignored;
+  const bool goes_on =
+      options.common.resume && fs::exists(fs::path(options.common.out) / "config.json", ignored);
+  Tensor picture;
+  if (!goes_on) {  // refuse bad pictures before the folder is made
+    picture = to_tensor(load_image(options.image));
+    singan::make_pyramid(picture.dim(1), picture.dim(2), config_of(options).pyramid);
+  }
+  RunFolder run(options.common.out, options.common.resume, options.common.force);
+  run.configure(app);
+  std::optional<singan::Trainer> trainer;
+  if (run.resumed() && has_checkpoint(run.checkpoint()))
+    trainer.emplace(load_newest(run.checkpoint()));
+  else
+    trainer.emplace(config_of(options), picture ? picture : to_tensor(load_image(options.image)));
+  run.rewind_metrics("step", double(step_of(*trainer)));
+  const singan::Model& model = trainer->model();
+  const int64_t iterations = model.config.iterations;
+
+  int published = model.finished();
+  if (published == 0) publish(model, run, options);
+  {
+    Progress progress(iterations * model.pyramid.count(), "train", options.common.quiet);
+    progress.set(step_of(*trainer));
+    const bool done = trainer->run([&](const singan::Progress& p) {
+      const int64_t step = p.level * iterations + p.iteration;
+      if (p.measured && (p.iteration % kMetricsEvery == 0 || p.iteration == p.iterations))
+        run.metrics({{"step", double(step)},
+                     {"level", double(p.level)},
+                     {"d_real", p.losses.d_real},
+                     {"d_fake", p.losses.d_fake},
+                     {"penalty", p.losses.penalty},
+                     {"g_adv", p.losses.g_adv},
+                     {"g_rec", p.losses.g_rec}});
+      char note[64];
+      std::snprintf(note, sizeof note, "level %d/%d  rec %.4f", p.level + 1, p.levels, p.losses.g_rec);
+      progress.set(step, note);
+      if (model.finished() > published) publish(model, run, options), published = model.finished();
+      if (interrupted()) return false;
+      if (step % kSaveEvery == 0 || p.iteration == p.iterations) save_checkpoint_of(*trainer, run);
+      return true;
+    });
+    save_checkpoint_of(*trainer, run);
+    if (!done) throw Interrupted();
+  }
+  publish(model, run, options);
+  std::printf("%s: %d levels up to %s; open %s\n", (run / kModelFile).c_str(), model.finished(),
+              text_of(model.pyramid.finest()).c_str(), (run / "index.html").c_str());
+}
+
+void declare_train(CLI::App& app) {
+  auto o = std::make_shared<TrainOptions>();
+  CLI::App* sub = app.add_subcommand("train", "Train on one picture");
+  sub->add_option("--image", o->image, "Picture to train on (PNG, JPEG, BMP)")->required();
+  sub->add_option("--preset", o->preset,
+                  "default: the recommended fixes; official: all quirks of the official code")
+      ->check(CLI::IsMember({"default", "official"}));
+  auto* quality =
+      sub->add_option("--quality", o->quality, "Iterations per level: quick 60, standard 400, full 2000")
+          ->check(CLI::IsMember({"quick", "standard", "full"}));
+  sub->add_option("--iterations", o->iterations, "Iterations per level, instead of --quality; 0: by quality")
+      ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}))
+      ->excludes(quality);
+  sub->add_option("--min-size", o->pyramid.min_size, "Short side of the coarsest level, pixels");
+  sub->add_option("--max-size", o->pyramid.max_size, "Longest side of the finest level, pixels");
+  sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
+  add_seed_option(*sub, o->common);
+  add_compute_options(*sub, o->common);
+  add_run_options(*sub, o->common);
+  sub->callback([o, sub] { train(*o, *sub); });
+}
+
+// ---- sample
+// ---------------------------------------------------------------------------------------------------------
+
+struct SampleCommand {
+  CommonOptions common;
+  std::string model;
+  int64_t count = 8;
+  singan::SampleOptions sampling;
+};
+
+void run_sample(const SampleCommand& o, CLI::App& app) {
+  use_device(o.common);
+  const singan::Model model = open_model(o.model);
+  const Tensor first =
+      sample(model, o.sampling, o.common.seed, 0);  // bad requests fail before the folder is made
+  RunFolder run(o.common.out, false, o.common.force);
+  run.configure(app);
+  std::vector<Page::Picture> pictures;
+  {
+    Progress progress(o.count, "sample", o.common.quiet);
+    for (int64_t i = 0; i < o.count; ++i) {
+      if (interrupted()) throw Interrupted("interrupted; " + std::to_string(i) + " pictures are written");
+      const std::string file = numbered("sample", i);
+      save_png(run / file, to_image(i == 0 ? first : sample(model, o.sampling, o.common.seed, i)));
+      pictures.push_back({file, std::to_string(i)});
+      progress.advance();
+    }
+  }
+  Page page("SinGAN samples");
+  page.table({{"model", o.model},
+              {"start scale", std::to_string(o.sampling.start_level)},
+              {"seed", std::to_string(o.common.seed)}});
+  page.pictures("Samples", pictures);
+  page.write(run / "index.html");
+  std::printf("%s: %lld samples\n", run.path().c_str(), static_cast<long long>(o.count));
+}
+
+void declare_sample(CLI::App& app) {
+  auto o = std::make_shared<SampleCommand>();
+  CLI::App* sub = app.add_subcommand("sample", "Draw random samples from a trained model");
+  sub->add_option("--model", o->model, "Folder of a training run, or its model.safetensors")->required();
+  sub->add_option("--count", o->count, "Number of pictures")->check(CLI::Range(int64_t{1}, int64_t{100'000}));
+  sub->add_option("--start-scale", o->sampling.start_level,
+                  "First level with fresh noise, 0 is the coarsest; levels below it reconstruct the picture");
+  sub->add_option("--scale-h", o->sampling.scale_h, "Factor of the width");
+  sub->add_option("--scale-v", o->sampling.scale_v, "Factor of the height");
+  add_seed_option(*sub, o->common);
+  add_compute_options(*sub, o->common);
+  add_out_option(*sub, o->common);
+  sub->callback([o, sub] { run_sample(*o, *sub); });
+}
+
+// ---- info
+// -----------------------------------------------------------------------------------------------------------
+
+void declare_info(CLI::App& app) {
+  auto path = std::make_shared<std::string>();
+  CLI::App* sub = app.add_subcommand("info", "Tell what a model holds");
+  sub->add_option("--model", *path, "Folder of a training run, or its model.safetensors")->required();
+  sub->callback([path] {
+    for (const auto& [key, value] : describe(open_model(*path)))
+      std::printf("%-22s %s\n", key.c_str(), value.c_str());
+  });
+}
+
+}  // namespace
+}  // namespace sga
+
+int main(int argc, char** argv) {
+  return sga::run_tool(argc, argv,
+                       {"singan", "Trains SinGAN on one picture and samples from it.",
+                        "--max-size, or the factors --scale-h and --scale-v"},
+                       [](CLI::App& app) {
+                         sga::declare_train(app);
+                         sga::declare_sample(app);
+                         sga::declare_info(app);
+                       });
+}

@@ -1,10 +1,10 @@
 #include "tools/face_detector.h"
 
 #include <algorithm>
-#include <cmath>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/objdetect.hpp>
+#include <tuple>
 
 namespace sga {
 namespace {
@@ -41,6 +41,26 @@ void load(cv::CascadeClassifier& cascade, const fs::path& path) {
 
 struct FaceDetector::Cascades {
   cv::CascadeClassifier face, eye;
+
+  std::vector<cv::Rect> search(const cv::Mat& grey) {
+    cv::Mat picture;
+    cv::equalizeHist(grey, picture);
+    const int smallest = std::max(24, std::min(picture.rows, picture.cols) / 12);
+    std::vector<cv::Rect> found, faces;
+    std::vector<int> votes;
+    face.detectMultiScale(picture, found, votes, 1.1, 3, 0, {smallest, smallest});
+    for (size_t i = 0; i < found.size(); ++i)
+      if (votes[i] >= kSure || has_eye(picture, found[i])) faces.push_back(found[i]);
+    return faces;
+  }
+
+  bool has_eye(const cv::Mat& picture, const cv::Rect& r) {
+    cv::Mat upper;
+    cv::resize(picture({r.x, r.y, r.width, r.height * 6 / 10}), upper, {200, 120}, 0, 0, cv::INTER_LINEAR);
+    std::vector<cv::Rect> eyes;
+    eye.detectMultiScale(upper, eyes, 1.1, 3, 0, {24, 24}, {90, 90});
+    return !eyes.empty();
+  }
 };
 
 FaceDetector::FaceDetector(const fs::path& folder) : cascades_(std::make_unique<Cascades>()) {
@@ -61,27 +81,21 @@ std::vector<FaceRectangle> FaceDetector::detect(const Image& photo) {
   cv::Mat bytes;
   values.convertTo(bytes, CV_8U, 255);
   if (scale < 1) cv::resize(bytes, bytes, {}, scale, scale, cv::INTER_AREA);
-  cv::equalizeHist(bytes, bytes);
 
-  const int smallest = std::max(24, static_cast<int>(std::min(bytes.rows, bytes.cols) / 12));
-  std::vector<cv::Rect> found;
-  std::vector<int> votes;
-  cascades_->face.detectMultiScale(bytes, found, votes, 1.1, 3, 0, {smallest, smallest});
-  std::vector<FaceRectangle> faces;
-  for (size_t i = 0; i < found.size(); ++i) {
-    const cv::Rect& r = found[i];
-    if (votes[i] < kSure) {
-      cv::Mat upper;
-      cv::resize(bytes({r.x, r.y, r.width, r.height * 6 / 10}), upper, {200, 120}, 0, 0, cv::INTER_LINEAR);
-      std::vector<cv::Rect> eyes;
-      cascades_->eye.detectMultiScale(upper, eyes, 1.1, 3, 0, {24, 24}, {90, 90});
-      if (eyes.empty()) continue;
-    }
-    faces.push_back({r.x / scale, r.y / scale, r.width / scale, r.height / scale});
+  std::vector<cv::Rect> found = cascades_->search(bytes);
+  if (found.empty()) {  // a face cut so close that it touches the edge is found once there is something
+                        // around it
+    const int border = std::max(bytes.rows, bytes.cols) / 4;
+    cv::copyMakeBorder(bytes, bytes, border, border, border, border, cv::BORDER_REPLICATE);
+    found = cascades_->search(bytes);
+    for (cv::Rect& r : found) r -= cv::Point(border, border);
   }
-  std::sort(faces.begin(), faces.end(), [](const FaceRectangle& a, const FaceRectangle& b) {
+  std::sort(found.begin(), found.end(), [](const cv::Rect& a, const cv::Rect& b) {
     return std::tuple(b.width, a.y, a.x) < std::tuple(a.width, b.y, b.x);
   });
+  std::vector<FaceRectangle> faces;
+  for (const cv::Rect& r : found)
+    faces.push_back({r.x / scale, r.y / scale, r.width / scale, r.height / scale});
   return faces;
 }
 

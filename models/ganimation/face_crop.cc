@@ -136,9 +136,12 @@ FaceBox box_from_landmarks(const Landmarks& points, double margin) {
 }
 
 FaceBox box_from_detection(const FaceRectangle& face, double margin) {
-  constexpr double kSide = 0.85, kRight = 0.0, kDown = 0.1;
+  // Measured on 1,445 aligned CelebA faces against their 68 landmarks, in widths of the rectangle the cascade
+  // haarcascade_frontalface_alt2 finds: larger side of the landmarks' bounding box 0.867 (standard deviation
+  // 0.058), its centre 0.170 (0.026) below the rectangle's and 0.006 (0.076, from turned heads) beside it.
+  constexpr double kSide = 0.867, kDown = 0.170;
   const double larger = kSide * face.width, side = margin * larger;
-  return {face.x + face.width / 2 + kRight * face.width - side / 2,
+  return {face.x + face.width / 2 - side / 2,
           face.y + face.height / 2 + kDown * face.width - kForehead * larger - side / 2, side};
 }
 

@@ -5,49 +5,40 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <vector>
+
+#include "kernels/lanes.h"
 
 namespace sga::kernels {
 namespace {
 
 constexpr int64_t kBlock = 128;  // pixels summed in a row before partial sums are combined
 
-// For each image and channel, K sums over pixels: f(offset of the pixel's first channel, channel, sums).
+// For each image and channel, K sums over pixels of the terms f gives for a Spot.
 // Result: K arrays of (n,c), in double so that the combination of blocks adds no error.
 template <int K, class T, class F>
 std::vector<double> pixel_sums(const NormShape& s, F f) {
+  using V = typename LanesOf<T>::type;
   const int64_t blocks = (s.pixels + kBlock - 1) / kBlock;
   std::vector<T> partial(static_cast<size_t>(s.n * blocks * K * s.c));
 #pragma omp parallel for if (s.n * s.pixels * s.c > (1 << 14))
   for (int64_t task = 0; task < s.n * blocks; ++task) {
     const int64_t image = task / blocks, begin = task % blocks * kBlock, end = std::min(s.pixels, begin + kBlock);
     T* out = partial.data() + task * K * s.c;
-    // Channels outside, in strips that fit registers: the sums never leave them.
-    constexpr int64_t kStrip = 16;
-    for (int64_t c0 = 0; c0 < s.c; c0 += kStrip) {
-      const int64_t strip = std::min(kStrip, s.c - c0);
-      T sums[K][kStrip] = {};
-      if (strip == kStrip) {
-        for (int64_t p = begin; p < end; ++p) {
-          const int64_t at = (image * s.pixels + p) * s.c + c0;
-#pragma omp simd
-          for (int64_t j = 0; j < kStrip; ++j) {
-            const std::array<T, K> terms = f(at + j, image * s.c + c0 + j);
-            for (int k = 0; k < K; ++k) sums[k][j] += terms[size_t(k)];
-          }
-        }
-      } else {
-        for (int64_t p = begin; p < end; ++p) {
-          const int64_t at = (image * s.pixels + p) * s.c + c0;
-          for (int64_t j = 0; j < strip; ++j) {
-            const std::array<T, K> terms = f(at + j, image * s.c + c0 + j);
-            for (int k = 0; k < K; ++k) sums[k][j] += terms[size_t(k)];
-          }
-        }
+    // Channels outside, pixels inside: the sums of a strip never leave their registers.
+    const auto strip = [&]<class W>(W, int64_t c) {
+      W sums[K] = {};
+      for (int64_t p = begin; p < end; ++p) {
+        const std::array<W, K> terms = f(Spot<W, T>{(image * s.pixels + p) * s.c + c, image * s.c + c});
+        for (int k = 0; k < K; ++k) sums[k] += terms[size_t(k)];
       }
-      for (int k = 0; k < K; ++k)
-        for (int64_t j = 0; j < strip; ++j) out[k * s.c + c0 + j] = sums[k][j];
-    }
+      for (int k = 0; k < K; ++k) std::memcpy(out + k * s.c + c, &sums[k], sizeof(W));
+    };
+    constexpr int64_t kLanes = sizeof(V) / sizeof(T);
+    int64_t c = 0;
+    for (; c + kLanes <= s.c; c += kLanes) strip(V{}, c);
+    for (; c < s.c; ++c) strip(T{}, c);
   }
   std::vector<double> total(static_cast<size_t>(K * s.n * s.c));
   for (int64_t image = 0; image < s.n; ++image)
@@ -58,15 +49,25 @@ std::vector<double> pixel_sums(const NormShape& s, F f) {
   return total;
 }
 
-// Writes with f(offset, index into the per-(image,channel) arrays).
-template <class F>
+// Calls f with a Spot for every strip of every pixel.
+template <class T, class F>
 void each_pixel(const NormShape& s, F f) {
+  using V = typename LanesOf<T>::type;
 #pragma omp parallel for if (s.n * s.pixels * s.c > (1 << 14))
   for (int64_t row = 0; row < s.n * s.pixels; ++row) {
     const int64_t image = row / s.pixels;
-#pragma omp simd
-    for (int64_t c = 0; c < s.c; ++c) f(row * s.c + c, image * s.c + c);
+    constexpr int64_t kLanes = sizeof(V) / sizeof(T);
+    int64_t c = 0;
+    for (; c + kLanes <= s.c; c += kLanes) f(Spot<V, T>{row * s.c + c, image * s.c + c});
+    for (; c < s.c; ++c) f(Spot<T, T>{row * s.c + c, image * s.c + c});
   }
+}
+
+// x > 0 ? g : slope * g
+template <class V, class T>
+V gated(V g, V x, T slope) {
+  const V zero = {};
+  return x > zero ? g : slope * g;
 }
 
 // One number per (image, channel), whatever the sharing of gamma and beta.
@@ -84,12 +85,14 @@ template <class T>
 void instance_norm(Cpu, NormShape s, const T* x, const T* gamma, const T* beta, T eps, T slope, T* y, T* mean,
                    T* rstd) {
   const int64_t count = s.n * s.c;
-  const std::vector<double> sums = pixel_sums<1, T>(s, [=](int64_t i, int64_t) { return std::array<T, 1>{x[i]}; });
+  const std::vector<double> sums = pixel_sums<1, T>(s, [=]<class V>(Spot<V, T> spot) {
+    return std::array<V, 1>{spot.pixel(x)};
+  });
   for (int64_t i = 0; i < count; ++i) mean[i] = T(sums[size_t(i)] / double(s.pixels));
   // The correction by the mean of the residue makes float variance as good as double for offsets up to 1e3 sigma.
-  const std::vector<double> squares = pixel_sums<2, T>(s, [=](int64_t i, int64_t at) {
-    const T d = x[i] - mean[at];
-    return std::array<T, 2>{d * d, d};
+  const std::vector<double> squares = pixel_sums<2, T>(s, [=]<class V>(Spot<V, T> spot) {
+    const V d = spot.pixel(x) - spot.channel(mean);
+    return std::array<V, 2>{d * d, d};
   });
   const std::vector<T> g = per_image(s, gamma, T(1)), b = per_image(s, beta, T(0));
   std::vector<T> scale(static_cast<size_t>(count)), shift(static_cast<size_t>(count));
@@ -102,9 +105,9 @@ void instance_norm(Cpu, NormShape s, const T* x, const T* gamma, const T* beta, 
     shift[size_t(i)] = b[size_t(i)];
   }
   const T *a = scale.data(), *d = shift.data();
-  each_pixel(s, [=](int64_t i, int64_t at) {
-    const T u = a[at] * (x[i] - mean[at]) + d[at];
-    y[i] = u > 0 ? u : slope * u;
+  each_pixel<T>(s, [=]<class V>(Spot<V, T> spot) {
+    const V u = spot.channel(a) * (spot.pixel(x) - spot.channel(mean)) + spot.channel(d);
+    spot.store(y, gated(u, u, slope));
   });
 }
 
@@ -112,9 +115,9 @@ template <class T>
 void instance_norm_grad(Cpu, NormShape s, const T* x, const T* y, const T* gy, const T* gamma, const T* mean,
                         const T* rstd, T slope, T* gx, T* ggamma, T* gbeta) {
   const int64_t count = s.n * s.c;
-  const std::vector<double> sums = pixel_sums<2, T>(s, [=](int64_t i, int64_t at) {
-    const T h = gy[i] * (y[i] > 0 ? T(1) : slope);
-    return std::array<T, 2>{h, h * ((x[i] - mean[at]) * rstd[at])};
+  const std::vector<double> sums = pixel_sums<2, T>(s, [=]<class V>(Spot<V, T> spot) {
+    const V h = gated(spot.pixel(gy), spot.pixel(y), slope);
+    return std::array<V, 2>{h, h * ((spot.pixel(x) - spot.channel(mean)) * spot.channel(rstd))};
   });
   if (ggamma)
     for (int64_t i = 0; i < count; ++i) gbeta[i] = T(sums[size_t(i)]), ggamma[i] = T(sums[size_t(count + i)]);
@@ -129,9 +132,9 @@ void instance_norm_grad(Cpu, NormShape s, const T* x, const T* y, const T* gy, c
     coefficient[size_t(2 * count + i)] = T(-double(a) * sums[size_t(i)] / double(s.pixels));
   }
   const T *a = coefficient.data(), *b = a + count, *d = b + count;
-  each_pixel(s, [=](int64_t i, int64_t at) {
-    const T h = gy[i] * (y[i] > 0 ? T(1) : slope);
-    gx[i] = a[at] * h + b[at] * (x[i] - mean[at]) + d[at];
+  each_pixel<T>(s, [=]<class V>(Spot<V, T> spot) {
+    const V h = gated(spot.pixel(gy), spot.pixel(y), slope);
+    spot.store(gx, spot.channel(a) * h + spot.channel(b) * (spot.pixel(x) - spot.channel(mean)) + spot.channel(d));
   });
 }
 
@@ -139,9 +142,10 @@ template <class T>
 void instance_norm_grad2(Cpu, NormShape s, const T* x, const T* y, const T* gy, const T* v, const T* gamma,
                          const T* mean, const T* rstd, T slope, T* ggy, T* gx2, T* ggamma) {
   const int64_t count = s.n * s.c;
-  const std::vector<double> sums = pixel_sums<5, T>(s, [=](int64_t i, int64_t at) {
-    const T h = gy[i] * (y[i] > 0 ? T(1) : slope), q = (x[i] - mean[at]) * rstd[at], w = v[i];
-    return std::array<T, 5>{w, h, w * q, h * q, w * h};
+  const std::vector<double> sums = pixel_sums<5, T>(s, [=]<class V>(Spot<V, T> spot) {
+    const V h = gated(spot.pixel(gy), spot.pixel(y), slope), w = spot.pixel(v);
+    const V q = (spot.pixel(x) - spot.channel(mean)) * spot.channel(rstd);
+    return std::array<V, 5>{w, h, w * q, h * q, w * h};
   });
   const std::vector<T> g = per_image(s, gamma, T(1));
   // ggy = act' (a (v - mean_v - q b)),   gx2 = e (q f + c (v - mean_v) + b (h - mean_h))
@@ -160,23 +164,13 @@ void instance_norm_grad2(Cpu, NormShape s, const T* x, const T* y, const T* gy, 
     cf[i] = T(cross - 3 * b * c);
     if (ggamma) ggamma[i] = T(double(s.pixels) * double(rstd[i]) * (cross - b * c));
   }
-  if (ggy && gx2)
-    each_pixel(s, [=](int64_t i, int64_t at) {
-      const T act = y[i] > 0 ? T(1) : slope;
-      const T q = (x[i] - mean[at]) * rstd[at], dv = v[i] - cv[at], dh = gy[i] * act - ch[at];
-      ggy[i] = act * ca[at] * (dv - q * cb[at]);
-      gx2[i] = ce[at] * (q * cf[at] + cc[at] * dv + cb[at] * dh);
-    });
-  else if (ggy)
-    each_pixel(s, [=](int64_t i, int64_t at) {
-      const T act = y[i] > 0 ? T(1) : slope, q = (x[i] - mean[at]) * rstd[at];
-      ggy[i] = act * ca[at] * (v[i] - cv[at] - q * cb[at]);
-    });
-  else if (gx2)
-    each_pixel(s, [=](int64_t i, int64_t at) {
-      const T h = gy[i] * (y[i] > 0 ? T(1) : slope), q = (x[i] - mean[at]) * rstd[at];
-      gx2[i] = ce[at] * (q * cf[at] + cc[at] * (v[i] - cv[at]) + cb[at] * (h - ch[at]));
-    });
+  each_pixel<T>(s, [=]<class V>(Spot<V, T> spot) {
+    const V sign = spot.pixel(y), q = (spot.pixel(x) - spot.channel(mean)) * spot.channel(rstd);
+    const V dv = spot.pixel(v) - spot.channel(cv), dh = gated(spot.pixel(gy), sign, slope) - spot.channel(ch);
+    if (ggy) spot.store(ggy, gated(V(spot.channel(ca) * (dv - q * spot.channel(cb))), sign, slope));
+    if (gx2)
+      spot.store(gx2, spot.channel(ce) * (q * spot.channel(cf) + spot.channel(cc) * dv + spot.channel(cb) * dh));
+  });
 }
 
 #define INSTANTIATE(T)                                                                                             \

@@ -76,22 +76,26 @@ LevelTraining golden_level(Dtype dtype) {
   return level;
 }
 
-// [sum, sum of squares] of each tensor; a bias before a normalisation has true gradient 0 and, in float,
-// takes noise.
-bool is_pre_norm_bias(size_t i) { return i < 16 && i % 4 == 1; }
+// A bias before a normalisation has true gradient 0, and so has the critic's last bias in training (real and
+// fake cancel). Adam divides the rounding noise of such a gradient by its own size: the 1e-8 in Adam keeps
+// that small in double, but float makes whole steps of it.
+bool is_idle_bias(size_t i) { return i % 4 == 1; }
 
-void expect_sums(const json& want, const std::vector<Tensor>& got, double tolerance, bool biases,
+// [sum, sum of squares] of each tensor.
+void expect_sums(const json& want, const std::vector<Tensor>& got, double tolerance, bool exact,
                  const char* what) {
   ASSERT_EQ(want.size(), got.size());
   for (size_t i = 0; i < got.size(); ++i) {
-    if (is_pre_norm_bias(i) && !biases) continue;
+    if (is_idle_bias(i) && !exact) continue;
     const std::vector<double> v = to_host<double>(got[i]);
     const double total = std::accumulate(v.begin(), v.end(), 0.0);
     const double squares = std::inner_product(v.begin(), v.end(), v.begin(), 0.0);
     // A sum may cancel, so its error is measured against sqrt(n * sum of squares), the most it could be.
     const double most = std::sqrt(double(v.size()) * want[i][1].get<double>());
-    EXPECT_NEAR(total, want[i][0].get<double>(), tolerance * most + 1e-12) << what << " tensor " << i;
-    EXPECT_NEAR(squares, want[i][1].get<double>(), 2 * tolerance * want[i][1].get<double>() + 1e-12)
+    EXPECT_NEAR(total, want[i][0].get<double>(), tolerance * most + (is_idle_bias(i) ? 1e-7 : 1e-12))
+        << what << " tensor " << i;
+    EXPECT_NEAR(squares, want[i][1].get<double>(),
+                2 * tolerance * want[i][1].get<double>() + (is_idle_bias(i) ? 1e-8 : 1e-12))
         << what << " tensor " << i;
   }
 }
@@ -205,10 +209,16 @@ TEST_P(Golden, FourIterationsInEveryMode) {
         draws.priors = concat(priors, 0);
         const LossesOf<Tensor> losses = train_iteration(level, config, draws, 5e-4);
         const json& row = want["iters"][size_t(epoch)];
-        expect_relative(row["D_real"], losses.d_real.item(), tol, "D_real");
-        expect_relative(row["D_fake"], losses.d_fake.item(), tol, "D_fake");
+        // Float sees the critic's last bias drift, which cancels in the difference of scores.
+        const double d_real = losses.d_real.item(), d_fake = losses.d_fake.item();
+        const double want_real = row["D_real"], want_fake = row["D_fake"];
+        EXPECT_NEAR(d_real - d_fake, want_real - want_fake, tol * std::abs(want_real));
+        if (exact()) {
+          expect_relative(want_real, d_real, tol, "D_real");
+          expect_relative(want_fake, d_fake, tol, "D_fake");
+          expect_relative(row["G_adv_last"], losses.g_adv.item(), tol, "G_adv");
+        }
         expect_relative(row["gp"], losses.penalty.item(), tolerance(1e-3), "penalty");
-        expect_relative(row["G_adv_last"], losses.g_adv.item(), tol, "G_adv");
         expect_relative(row["rec_last"], losses.g_rec.item(), tol, "rec");
       }
       // In float, Adam's first steps turn noise in near-zero gradients into whole steps: hence 1e-3 for sums.

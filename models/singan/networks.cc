@@ -54,7 +54,7 @@ PatchNet::PatchNet(const NetOptions& options) : options_(options) {
     b.var = parameters_.add(name + "var", full({o.width}, 1, o.dtype), false);
   }
   head_weight_ = parameters_.add("head.weight", zeros({o.out_channels, 3, 3, o.width}, o.dtype));
-  head_bias_ = parameters_.add("head.bias", zeros({o.out_channels}, o.dtype));
+  if (o.head_bias) head_bias_ = parameters_.add("head.bias", zeros({o.out_channels}, o.dtype));
 }
 
 void PatchNet::initialise(Rng& rng) {
@@ -80,7 +80,7 @@ Tensor PatchNet::run(Tensor x, OnStatistics&& on_statistics) const {
     on_statistics(b, norm);
     x = norm.y;
   }
-  return conv_bias_act(x, head_weight_, head_bias_, {});
+  return convolve(x, head_weight_, head_bias_);
 }
 
 Tensor PatchNet::forward(const Tensor& x) const {

@@ -16,13 +16,15 @@ int64_t channels_at(int level, int64_t base = 32);
 
 struct NetOptions {
   int64_t in_channels = 3, out_channels = 3, width = 32;
-  /// Biases before a normalisation change nothing and have gradient zero; kept for parity with the official
-  /// weights.
+  /// Biases before a normalisation change nothing and have gradient zero, and so has the critic's last bias,
+  /// as it raises the scores of real and fake alike. In float, Adam would turn the rounding noise of such
+  /// gradients into whole steps. Kept for parity with the official weights only.
   bool keep_bias = false;
+  bool head_bias = true;
   Dtype dtype = Dtype::f32;
 };
 
-/// conv 3x3 + normalisation + leaky ReLU(0.2), four times; then conv 3x3 with bias. Batch normalisation at
+/// conv 3x3 + normalisation + leaky ReLU(0.2), four times; then conv 3x3. Batch normalisation at
 /// batch 1 is instance normalisation, so statistics are taken per image and real and fake may share a batch.
 class PatchNet {
  public:
@@ -68,13 +70,20 @@ class Generator {
   PatchNet net;
 };
 
-/// Score map (N,H-10,W-10,1), no activation; high is real.
+/// Score map (N,H-10,W-10,1), no activation; high is real. Only differences of scores mean anything.
 class Critic {
  public:
-  explicit Critic(NetOptions options) : net((options.out_channels = 1, options)) {}
+  explicit Critic(NetOptions options) : net(critic_options(options)) {}
   Tensor operator()(const Tensor& x) const { return net.forward(x); }
 
   PatchNet net;
+
+ private:
+  static NetOptions critic_options(NetOptions options) {
+    options.out_channels = 1;
+    options.head_bias = options.keep_bias;
+    return options;
+  }
 };
 
 /// What a finished generator normalises with: the running statistics of its training (official), or the

@@ -1,0 +1,32 @@
+#include "models/singanimation/expand.h"
+
+namespace sga::singanimation {
+
+int inject_level(const std::string& name) {
+  if (name == "N-1") return 1;
+  if (name == "N-2") return 2;
+  fail("inject: the scale must be N-1 or N-2, got '", name, "'");
+}
+
+Tensor training_picture(const Image& photo, const FaceBox& box, int64_t size) {
+  return to_tensor(crop_face(photo, box, size));
+}
+
+singan::Config face_config(const std::string& quality, uint64_t seed) {
+  singan::Config config = singan::preset("default");
+  config.iterations = singan::iterations_of_quality(quality);
+  config.seed = seed;
+  return config;
+}
+
+uint64_t sample_seed(uint64_t seed, int64_t expression, int64_t index) {
+  // 53 bits: the manifest is read by programs that keep numbers as doubles.
+  return Rng(seed).fork(uint64_t(expression) << 32 | uint64_t(index)).seed() >> 11;
+}
+
+Image regenerate(const singan::Model& model, const Tensor& picture, int level, uint64_t seed) {
+  Rng rng(seed);
+  return to_image(singan::inject(model, picture, level, rng));
+}
+
+}  // namespace sga::singanimation

@@ -1,0 +1,279 @@
+// singanimation expand: one face photograph in, a labelled set of expression images out.
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "engine/device.h"
+#include "models/singanimation/expand.h"
+#include "tools/command.h"
+#include "tools/expand_manifest.h"
+#include "tools/face_detector.h"
+#include "tools/page.h"
+#include "tools/pretrained.h"
+#include "tools/progress.h"
+#include "tools/run_folder.h"
+
+namespace sga {
+namespace {
+
+using ganimation::EditMode;
+using singanimation::inject_level;
+
+struct ExpandOptions {
+  CommonOptions common;
+  std::string image, model, presets, mode = "set";
+  std::vector<std::string> expressions;
+  std::string units;
+  float strength = 1;
+  int64_t samples = 8, size = 128, iterations = 0;
+  std::string inject = "N-1", quality = "standard";
+};
+
+// "012.png": sorted by name is sorted by number.
+std::string numbered(int64_t index) {
+  std::string digits = std::to_string(index);
+  return std::string(digits.size() < 3 ? 3 - digits.size() : 0, '0') + digits + ".png";
+}
+
+// The expressions asked for: presets by name, then the mixture of --au.
+std::vector<Expression> requested(const ExpandOptions& options) {
+  const std::vector<Expression> known =
+      options.presets.empty() ? parse_presets(default_presets(), "presets.txt")
+                              : parse_presets(read_text(options.presets, 1 << 20), options.presets);
+  std::vector<Expression> result;
+  for (const std::string& name : options.expressions) {
+    for (const Expression& e : result)
+      if (e.name == name) throw UsageError("--expressions names " + name + " twice");
+    result.push_back(find_preset(known, name));
+  }
+  if (!options.units.empty()) {
+    result.push_back(parse_action_units(options.units));
+    result.back().name = "custom";
+  }
+  if (result.empty()) throw UsageError("nothing to do: name expressions with --expressions or --au");
+  return result;
+}
+
+// The whole of one run; each finished expression has a manifest.csv in its folder, written last.
+class Expansion {
+ public:
+  Expansion(const ExpandOptions& options, RunFolder& run)
+      : options_(options),
+        run_(run),
+        level_(inject_level(options.inject)),
+        expressions_(requested(options)),
+        model_file_(options.model.empty() ? default_model() : fs::path(options.model)),
+        model_(model_file_),
+        checksum_(file_checksum(model_file_)),
+        photo_(load_image(options.image)) {
+    SGA_CHECK(std::min(photo_.height, photo_.width) >= 25, options.image, " is ", photo_.width, "x",
+              photo_.height, " pixels, a face needs at least 25 on each side; give a larger picture");
+    const std::vector<FaceRectangle> faces = FaceDetector().detect(photo_);
+    SGA_CHECK(!faces.empty(), "no face was found in ", options.image,
+              "; give a photograph with one upright, frontal face");
+    box_ = box_from_detection(faces.front(), parse_crop_recipe(model_.card().crop_recipe).margin);
+    if (options.mode == "add") {
+      SGA_CHECK(model_.can_estimate(), "--mode add needs the face's own action units, which ",
+                model_file_.string(), " cannot estimate; use --mode set");
+      source_ = model_.estimate(to_tensor(crop_face(photo_, box_, model_.size()))).front();
+    }
+  }
+
+  void run() {
+    save_png(run_ / "crop.png", crop_face(photo_, box_, options_.size));
+    for (size_t i = 0; i < expressions_.size(); ++i) {
+      if (!fs::exists(folder(i) / "manifest.csv")) expand(i);
+      write_summary(i + 1);
+    }
+  }
+
+ private:
+  fs::path folder(size_t i) const { return run_ / expressions_[i].name; }
+
+  ActionUnits target(size_t i) const {
+    return target_action_units(expressions_[i], options_.mode == "add" ? EditMode::add : EditMode::set,
+                               options_.strength, source_, model_.card().limits);
+  }
+
+  void expand(size_t i) {
+    const std::string& name = expressions_[i].name;
+    make_folder(folder(i));
+    const ganimation::PhotoEdit edit = edit_photo(model_, photo_, box_, target(i));
+    save_png(folder(i) / "edited.png", crop_face(edit.photo, box_, options_.size));
+    save_png(folder(i) / "attention.png", edit.attention);
+    save_png(folder(i) / "colour.png", edit.colour);
+    save_png(folder(i) / "photo.png", edit.photo);
+
+    const Tensor picture = singanimation::training_picture(edit.photo, box_, options_.size);
+    const singan::Model model = train(i, picture);
+    make_folder(folder(i) / "samples");
+    std::string manifest;
+    for (int64_t k = 0; k < options_.samples; ++k) {
+      const uint64_t seed = singanimation::sample_seed(options_.common.seed, int64_t(i), k);
+      const Image sample = singanimation::regenerate(model, picture, level_, seed);
+      const std::string file = name + "/samples/" + numbered(k);
+      save_png(run_ / file, sample);
+      manifest += manifest_row(
+          {file, name, target(i), options_.inject, seed, checksum_, sample.width, sample.height});
+    }
+    write_file(folder(i) / "manifest.csv", manifest_header() + manifest);
+  }
+
+  // The SinGAN of one edit; goes on from training.safetensors if there is one.
+  singan::Model train(size_t i, const Tensor& picture) {
+    const fs::path unfinished = folder(i) / "training.safetensors";
+    singan::Config config = singanimation::face_config(options_.quality, options_.common.seed + i);
+    if (options_.iterations) config.iterations = options_.iterations;
+    std::optional<singan::Trainer> trainer;
+    if (has_checkpoint(unfinished))
+      trainer.emplace(load_newest(unfinished));
+    else
+      trainer.emplace(config, picture);
+    const auto save = [&] {
+      Checkpoint checkpoint;
+      trainer->store(checkpoint);
+      save_keeping_previous(unfinished, checkpoint);
+    };
+    const int64_t per_level = config.iterations;
+    Progress progress(trainer->model().pyramid.count() * per_level, expressions_[i].name,
+                      options_.common.quiet);
+    int level = -1;
+    const bool finished = trainer->run([&](const singan::Progress& p) {
+      if (p.level != level) {
+        if (level >= 0) save();
+        level = p.level;
+      }
+      progress.set(p.level * per_level + p.iteration,
+                   "scale " + std::to_string(p.level) + " of " + std::to_string(p.levels));
+      return !interrupted();
+    });
+    if (!finished) {
+      save();
+      throw Interrupted();
+    }
+    save_model(folder(i) / "singan.safetensors", trainer->model());
+    fs::remove(unfinished);
+    fs::remove(folder(i) / "training.previous.safetensors");
+    return trainer->model();
+  }
+
+  // manifest.csv, openface.csv, sheet.png and index.html over the first `count` expressions.
+  void write_summary(size_t count) const {
+    std::string manifest = manifest_header(), openface = openface_header();
+    Page page("SinGANimation: " + fs::path(options_.image).filename().string());
+    if (count < expressions_.size()) page.refresh_every(10);
+    page.paragraph(std::to_string(count) + " of " + std::to_string(expressions_.size()) + " expressions, " +
+                   std::to_string(options_.samples) + " variants each, started at scale " + options_.inject +
+                   ". Labels: manifest.csv, and openface.csv as OpenFace writes them.");
+    page.pictures("Photograph", {{"crop.png", "the face that was found"}});
+    std::vector<Image> sheet;
+    std::vector<std::string> labels;
+    for (size_t i = 0; i < count; ++i) {
+      const std::string& name = expressions_[i].name;
+      sheet.push_back(load_image(folder(i) / "edited.png"));
+      labels.push_back(name);
+      const ActionUnits units = target(i);
+      std::vector<Page::Picture> pictures = {{name + "/edited.png", "edited"},
+                                             {name + "/attention.png", "attention (white keeps the photo)"},
+                                             {name + "/colour.png", "colour"}};
+      for (int64_t k = 0; k < options_.samples; ++k) {
+        const std::string file = name + "/samples/" + numbered(k);
+        const ManifestRow row{file,
+                              name,
+                              units,
+                              options_.inject,
+                              singanimation::sample_seed(options_.common.seed, int64_t(i), k),
+                              checksum_,
+                              options_.size,
+                              options_.size};
+        manifest += manifest_row(row);
+        openface += openface_row(row);
+        pictures.push_back({file, "variant " + std::to_string(k)});
+        sheet.push_back(load_image(run_ / file));
+        labels.push_back(std::to_string(k));
+      }
+      page.pictures(name + " (" + to_text(expressions_[i]) + ")", pictures);
+      page.pictures("", {{name + "/photo.png", name + " in the photograph"}});
+    }
+    write_file(run_ / "manifest.csv", manifest);
+    write_file(run_ / "openface.csv", openface);
+    save_png(run_ / "sheet.png", contact_sheet(sheet, options_.samples + 1, labels));
+    page.table({{"model", model_file_.filename().string() + " " + checksum_},
+                {"quality", options_.quality},
+                {"seed", std::to_string(options_.common.seed)},
+                {"device", device_description()}});
+    page.write(run_ / "index.html");
+  }
+
+  const ExpandOptions& options_;
+  RunFolder& run_;
+  int level_;
+  std::vector<Expression> expressions_;
+  fs::path model_file_;
+  ganimation::Model model_;
+  std::string checksum_;
+  Image photo_;
+  FaceBox box_;
+  ActionUnits source_{};
+};
+
+void expand(const ExpandOptions& options, CLI::App& app) {
+  use_device(options.common);
+  // What can be wrong with the input is found before the output folder is touched.
+  requested(options);
+  image_info(read_file(options.image), options.image);
+  RunFolder run(options.common.out, options.common.resume, options.common.force);
+  run.configure(app);
+  Expansion(options, run).run();
+}
+
+}  // namespace
+}  // namespace sga
+
+int main(int argc, char** argv) {
+  return sga::run_tool(
+      argc, argv,
+      {"singanimation", "Turns one face photograph into a labelled set of expression images.", "--size"},
+      [](CLI::App& app) {
+        auto options = std::make_shared<sga::ExpandOptions>();
+        CLI::App* expand =
+            app.add_subcommand("expand", "Edit a face to N expressions and generate M variants of each");
+        expand->add_option("--image", options->image, "Photograph with a face (PNG, JPEG, BMP)")->required();
+        expand->add_option("--expressions", options->expressions, "Preset names, comma-separated")
+            ->delimiter(',');
+        expand->add_option("--au", options->units, "One more expression as action units, e.g. 12=0.8,6=0.5");
+        expand->add_option("--presets", options->presets,
+                           "Text file of expressions instead of the built-in ones");
+        expand->add_option("--strength", options->strength, "Multiplies the expressions' values")
+            ->check(CLI::Range(0.0, 1.25))
+            ->capture_default_str();
+        expand
+            ->add_option("--mode", options->mode,
+                         "set: unlisted action units become 0; add: they stay as they are")
+            ->check(CLI::IsMember({"set", "add"}))
+            ->capture_default_str();
+        expand->add_option("--samples", options->samples, "Variants of each expression")
+            ->check(CLI::Range(1, 100000))
+            ->capture_default_str();
+        expand->add_option("--size", options->size, "Side of the variants in pixels")
+            ->check(CLI::Range(32, 1024))
+            ->capture_default_str();
+        expand->add_option("--inject", options->inject, "Scale at which the edit enters; N is the coarsest")
+            ->check(CLI::IsMember({"N-1", "N-2"}))
+            ->capture_default_str();
+        expand->add_option("--quality", options->quality, "Length of the SinGAN trainings")
+            ->check(CLI::IsMember({"quick", "standard", "full"}))
+            ->capture_default_str();
+        expand
+            ->add_option("--iterations", options->iterations,
+                         "For each scale, instead of what --quality says; 0: as --quality says")
+            ->check(CLI::Range(0, 100000))
+            ->capture_default_str();
+        expand->add_option("--model", options->model,
+                           "GANimation model; default: the one shipped with the tools");
+        sga::add_compute_options(*expand, options->common);
+        sga::add_seed_option(*expand, options->common);
+        sga::add_run_options(*expand, options->common);
+        expand->callback([options, expand] { sga::expand(*options, *expand); });
+      });
+}

@@ -1,6 +1,6 @@
 // ganimation train: from a packed data set of faces to a model file.
 #pragma once
-#include <CLI/CLI.hpp>
+#include "tools/command.h"
 
 namespace sga {
 

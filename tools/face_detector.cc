@@ -42,10 +42,11 @@ void load(cv::CascadeClassifier& cascade, const fs::path& path) {
 struct FaceDetector::Cascades {
   cv::CascadeClassifier face, eye;
 
-  std::vector<cv::Rect> search(const cv::Mat& grey) {
+  /// Faces of at least 1/share of the smaller side. The time goes into the small ones.
+  std::vector<cv::Rect> search(const cv::Mat& grey, int share) {
     cv::Mat picture;
     cv::equalizeHist(grey, picture);
-    const int smallest = std::max(24, std::min(picture.rows, picture.cols) / 12);
+    const int smallest = std::max(24, std::min(picture.rows, picture.cols) / share);
     std::vector<cv::Rect> found, faces;
     std::vector<int> votes;
     face.detectMultiScale(picture, found, votes, 1.1, 3, 0, {smallest, smallest});
@@ -82,12 +83,13 @@ std::vector<FaceRectangle> FaceDetector::detect(const Image& photo) {
   values.convertTo(bytes, CV_8U, 255);
   if (scale < 1) cv::resize(bytes, bytes, {}, scale, scale, cv::INTER_AREA);
 
-  std::vector<cv::Rect> found = cascades_->search(bytes);
+  std::vector<cv::Rect> found = cascades_->search(bytes, 4);
+  if (found.empty()) found = cascades_->search(bytes, 12);
   if (found.empty()) {  // a face cut so close that it touches the edge is found once there is something
                         // around it
     const int border = std::max(bytes.rows, bytes.cols) / 4;
     cv::copyMakeBorder(bytes, bytes, border, border, border, border, cv::BORDER_REPLICATE);
-    found = cascades_->search(bytes);
+    found = cascades_->search(bytes, 4);
     for (cv::Rect& r : found) r -= cv::Point(border, border);
   }
   std::sort(found.begin(), found.end(), [](const cv::Rect& a, const cv::Rect& b) {

@@ -1,0 +1,184 @@
+// Cutting a face out and putting it back: geometry, filters, and what must not change.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "models/ganimation/face_crop.h"
+#include "tests/error_text.h"
+
+namespace sga {
+namespace {
+
+Image make_image(int64_t h, int64_t w, const std::function<float(double y, double x, int c)>& f) {
+  Image image{h, w, 3, {}};
+  for (int64_t y = 0; y < h; ++y)
+    for (int64_t x = 0; x < w; ++x)
+      for (int c = 0; c < 3; ++c) image.pixels.push_back(f(double(y) + 0.5, double(x) + 0.5, c));
+  return image;
+}
+
+/// Smooth, different in each channel, inside (0,1).
+Image smooth(int64_t h, int64_t w) {
+  return make_image(h, w, [](double y, double x, int c) {
+    return static_cast<float>(0.5 + 0.15 * std::sin(0.05 * x + c) + 0.15 * std::cos(0.04 * y - c));
+  });
+}
+
+TEST(CropRecipe, RoundTrip) {
+  for (const CropRecipe& recipe : {CropRecipe{"landmarks", 1.5, 128}, CropRecipe{"detector", 1.7, 64}})
+    EXPECT_EQ(parse_crop_recipe(to_text(recipe)), recipe);
+  for (const char* text :
+       {"", "mode=landmarks margin=1.5", "mode=magic margin=1.5 size=64", "mode=detector margin=x size=64",
+        "mode=detector margin=nan size=64", "mode=detector margin=1.5 size=4",
+        "mode=detector margin=9 size=64", "mode=detector margin=1.5 size=64 colour=1"})
+    EXPECT_NE(error_text([&] { parse_crop_recipe(text); }), "") << text;
+}
+
+TEST(FaceBox, FromLandmarks) {
+  Landmarks points;
+  points.x.fill(150);
+  points.y.fill(120);
+  EXPECT_NE(error_text([&] { box_from_landmarks(points, 1.5); }), "");
+  points.x[0] = 100, points.x[16] = 200;  // 100 wide, 80 high
+  points.y[8] = 180, points.y[19] = 100;
+  const FaceBox box = box_from_landmarks(points, 1.5);
+  EXPECT_DOUBLE_EQ(box.size, 150);
+  EXPECT_DOUBLE_EQ(box.x + box.size / 2, 150);
+  EXPECT_LT(box.y + box.size / 2, 140);  // above the middle of the points: room for the forehead
+  EXPECT_GT(box.y + box.size, 180);      // and the chin is still in
+}
+
+TEST(FaceBox, FollowsTheRectangle) {
+  const FaceBox a = box_from_detection({10, 20, 100, 100}, 1.5),
+                b = box_from_detection({25, 50, 200, 200}, 1.5);
+  EXPECT_DOUBLE_EQ(b.size, 2 * a.size);
+  EXPECT_DOUBLE_EQ(b.x + b.size / 2, 125);
+  EXPECT_NEAR((b.y - 50) / 200, (a.y - 20) / 100, 1e-12);
+  EXPECT_DOUBLE_EQ(box_from_detection({10, 20, 100, 100}, 3).size, 2 * a.size);
+}
+
+TEST(CropFace, CopiesPixelsWhenNothingIsScaled) {
+  const Image photo = smooth(50, 60);
+  const Image crop = crop_face(photo, {7, 11, 32}, 32);
+  for (int64_t y = 0; y < 32; ++y)
+    for (int64_t x = 0; x < 32; ++x)
+      for (int c = 0; c < 3; ++c) EXPECT_FLOAT_EQ(crop.at(y, x)[c], photo.at(y + 11, x + 7)[c]);
+}
+
+TEST(CropFace, SamplesTheSceneAtTheRightPlace) {
+  // A ramp of 1/200 a pixel is reproduced by every centred filter; 1e-4 is a fiftieth of a pixel, because a
+  // widened cubic is only nearly centred at fractions of a pixel.
+  const Image photo =
+      make_image(200, 200, [](double y, double x, int c) { return float(c == 0 ? x / 200 : y / 200); });
+  for (int64_t size : {16, 40, 90}) {
+    const FaceBox box{60.3, 71.7, 60};
+    const Image crop = crop_face(photo, box, size);
+    for (int64_t i : {int64_t{0}, size / 2, size - 1}) {
+      const double step = box.size / double(size);
+      EXPECT_NEAR(crop.at(3, i)[0], (box.x + (double(i) + 0.5) * step) / 200, 1e-4) << size;
+      EXPECT_NEAR(crop.at(i, 3)[1], (box.y + (double(i) + 0.5) * step) / 200, 1e-4) << size;
+    }
+  }
+}
+
+TEST(CropFace, AveragesWhenShrinking) {
+  // A checkerboard shrunk 8 times must be grey; picking pixels would leave black and white.
+  const Image photo =
+      make_image(256, 256, [](double y, double x, int) { return float((int(y) + int(x)) % 2); });
+  const Image crop = crop_face(photo, {0, 0, 256}, 32);
+  for (int64_t y = 2; y < 30; ++y)
+    for (int64_t x = 2; x < 30; ++x) EXPECT_NEAR(crop.at(y, x)[0], 0.5, 0.01);
+}
+
+TEST(CropFace, RepeatsTheEdgeOutside) {
+  const Image photo = make_image(20, 20, [](double, double x, int) { return x < 10 ? 0.25f : 0.75f; });
+  const Image crop = crop_face(photo, {-30, -30, 60}, 60);
+  EXPECT_FLOAT_EQ(crop.at(0, 0)[0], 0.25f);
+  EXPECT_FLOAT_EQ(crop.at(59, 0)[1], 0.25f);
+  EXPECT_FLOAT_EQ(crop.at(0, 59)[2], 0.75f);
+}
+
+TEST(CropFace, RefusesAbsurdBoxes) {
+  const Image photo = smooth(50, 60);
+  const double nan = std::nan("");
+  for (const FaceBox& box : {FaceBox{0, 0, 0}, FaceBox{0, 0, -5}, FaceBox{nan, 0, 5}, FaceBox{0, 0, nan},
+                             FaceBox{0, 0, 1e9}, FaceBox{100, 0, 20}, FaceBox{0, -40, 30}})
+    EXPECT_NE(error_text([&] { crop_face(photo, box, 16); }), "") << box.x << " " << box.y << " " << box.size;
+  EXPECT_NE(error_text([&] { crop_face({}, {0, 0, 5}, 16); }), "");
+  EXPECT_NE(error_text([&] { crop_face(photo, {0, 0, 5}, 0); }), "");
+}
+
+TEST(Feather, IsZeroAtTheEdgeAndOneInside) {
+  for (double t : {0.0, 0.3, 1.0}) {
+    EXPECT_EQ(feather_weight(0, t, 0.15), 0);
+    EXPECT_EQ(feather_weight(1, t, 0.15), 0);
+    EXPECT_EQ(feather_weight(t, 0, 0.15), 0);
+    EXPECT_EQ(feather_weight(t, 1, 0.15), 0);
+  }
+  EXPECT_DOUBLE_EQ(feather_weight(0.5, 0.15, 0.15), 1);
+  EXPECT_DOUBLE_EQ(feather_weight(0.075, 0.5, 0.15), 0.5);
+}
+
+TEST(PasteFace, AnUnchangedCropChangesNothing) {
+  const Image photo = smooth(300, 280);
+  const FaceBox box{40.4, 60.7, 150.9};
+  const Image crop = crop_face(photo, box, 64);
+  EXPECT_EQ(paste_face(photo, box, crop, crop).pixels, photo.pixels);
+}
+
+TEST(PasteFace, ChangesTheInsideOnly) {
+  const Image photo = smooth(300, 280);
+  const FaceBox box{40.4, 60.7, 150.9};
+  const Image crop = crop_face(photo, box, 64);
+  Image edited = crop;
+  for (float& v : edited.pixels) v += 0.125f;
+  const Image out = paste_face(photo, box, crop, edited, 0.2);
+  for (int64_t y = 0; y < photo.height; ++y)
+    for (int64_t x = 0; x < photo.width; ++x) {
+      const double u = (double(x) + 0.5 - box.x) / box.size, v = (double(y) + 0.5 - box.y) / box.size;
+      for (int c = 0; c < 3; ++c) {
+        const float change = out.at(y, x)[c] - photo.at(y, x)[c];
+        if (u <= 0 || u >= 1 || v <= 0 || v >= 1)
+          ASSERT_EQ(change, 0) << y << "," << x;
+        else
+          ASSERT_NEAR(change, 0.125 * feather_weight(u, v, 0.2), 1e-5) << y << "," << x;
+      }
+    }
+}
+
+TEST(PasteFace, KeepsTheDetailOfThePhotograph) {
+  // The photograph has texture that the small crop cannot show; the edit adds light to the middle of the
+  // crop.
+  const Image photo = make_image(
+      256, 256, [](double y, double x, int) { return float((int(y) + int(x)) % 2) * 0.4f + 0.2f; });
+  const FaceBox box{0, 0, 256};
+  const Image crop = crop_face(photo, box, 32);
+  Image edited = crop;
+  for (float& v : edited.pixels) v += 0.1f;
+  const Image out = paste_face(photo, box, crop, edited);
+  EXPECT_NEAR(std::abs(out.at(128, 128)[0] - out.at(128, 129)[0]), 0.4, 1e-5);
+  EXPECT_NEAR(out.at(128, 128)[0] - photo.at(128, 128)[0], 0.1, 1e-5);
+}
+
+TEST(PasteFace, BoxMayLeaveThePhotograph) {
+  const Image photo = smooth(100, 90);
+  const FaceBox box{-20, -30, 100};
+  const Image crop = crop_face(photo, box, 48);
+  Image edited = crop;
+  for (float& v : edited.pixels) v = 2;  // clamped
+  const Image out = paste_face(photo, box, crop, edited);
+  EXPECT_FLOAT_EQ(out.at(10, 20)[0], 1);
+  EXPECT_EQ(out.at(80, 50)[0], photo.at(80, 50)[0]);
+  for (float v : out.pixels) EXPECT_TRUE(v >= 0 && v <= 1);
+}
+
+TEST(PasteFace, RefusesCropsThatDoNotMatch) {
+  const Image photo = smooth(100, 90);
+  EXPECT_NE(error_text([&] { paste_face(photo, {0, 0, 50}, smooth(32, 32), smooth(31, 31)); }), "");
+  EXPECT_NE(error_text([&] { paste_face(photo, {0, 0, 50}, smooth(32, 30), smooth(32, 30)); }), "");
+  EXPECT_NE(error_text([&] { paste_face(photo, {0, 0, 50}, smooth(32, 32), smooth(32, 32), 0); }), "");
+}
+
+}  // namespace
+}  // namespace sga

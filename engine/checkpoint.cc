@@ -133,6 +133,8 @@ struct Reader {
 
   Json parse_header(const char* begin, const char* end) const {
     require(*begin == '{', "it is no safetensors file, its header is not JSON");
+    // The JSON library takes a NUL byte for the end of the text and would not see what follows.
+    require(std::find(begin, end, '\0') == end, "its header is not valid JSON");
     std::vector<std::set<std::string>> keys;  // of each object being read
     const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
       using Event = Json::parse_event_t;

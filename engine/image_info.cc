@@ -108,6 +108,19 @@ uint64_t next_jpeg_marker(Span file, uint64_t at) {
   return file.size();
 }
 
+// A segment of Huffman tables: each a class and number, 16 counts of codes by length, the values.
+// stb_image 2.27 believes the counts and would write beyond its 256 entries; 256 itself collides with its
+// "none" mark, and no picture has more than 176 different values.
+void check_huffman_tables(const Examined& f, uint64_t at, uint64_t end) {
+  while (at < end) {
+    f.require(at + 17 <= end, "the JPEG is damaged at byte ", at, "; get it again");
+    uint64_t values = 0;
+    for (uint64_t i = 1; i <= 16; ++i) values += f.be(at + i, 1);
+    f.require(values < 256 && at + 17 + values <= end, "the JPEG is damaged at byte ", at, "; get it again");
+    at += 17 + values;
+  }
+}
+
 // Source: ITU-T T.81 annex B.
 ImageInfo jpeg_info(const Examined& f) {
   ImageInfo info{0, 0, 0, 8, "jpeg"};
@@ -136,6 +149,7 @@ ImageInfo jpeg_info(const Examined& f) {
       f.require(info.channels == 1 || info.channels == 3, "the JPEG has ", info.channels,
                 " channels, 1 or 3 are needed");
     }
+    if (code == 0xC4) check_huffman_tables(f, at + 3, at + 1 + length);
     if (code == 0xDA) ++scans;
     f.require(scans <= kMaxJpegScans, "the JPEG has more than ", kMaxJpegScans, " scans; save it again");
     at += 1 + length;

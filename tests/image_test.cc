@@ -173,7 +173,7 @@ TEST(Image, DamagedExifMeansAsStored) {
   for (size_t n = 0; n < jpeg.size(); ++n) {  // cut
     const int got = exif_orientation(std::span(jpeg).first(n));
     EXPECT_TRUE(got == 1 || got == 6) << n;
-    EXPECT_TRUE(n >= 60 || got == 1) << n;
+    EXPECT_TRUE(n >= 50 || got == 1) << n;  // the tag's entry ends at byte 50
   }
   for (size_t bit = 0; bit < 80 * 8; ++bit) {  // flipped
     Bytes flipped = jpeg;
@@ -208,7 +208,7 @@ TEST(Image, CutAtEveryByteIsRefused) {
       EXPECT_FALSE(decodes(Bytes(file.begin(), file.begin() + static_cast<int64_t>(n))))
           << n << " of " << file.size();
   }
-  EXPECT_GT(cuts, 1500);
+  EXPECT_GT(cuts, 800);
 }
 
 TEST(Image, EveryFlippedBitGivesAPictureOrASentence) {
@@ -234,8 +234,8 @@ TEST(Image, EveryFlippedBitOfAPngIsFound) {  // its checksums cover every byte t
 TEST(Image, WhatIsNoPictureIsRefused) {
   EXPECT_REFUSED({}, "the file is empty");
   EXPECT_REFUSED(ByteWriter().text("this is not a picture\n").bytes, "no PNG, JPEG or BMP");
-  EXPECT_REFUSED(ByteWriter().text("GIF89a").be(0, 100).bytes, "no PNG, JPEG or BMP");
-  EXPECT_REFUSED(ByteWriter().be(0xFFD8FFE0, 4).be(0, 2).be(0, 50).bytes, "damaged");
+  EXPECT_REFUSED(ByteWriter().text("GIF89a").add(Bytes(100)).bytes, "no PNG, JPEG or BMP");
+  EXPECT_REFUSED(ByteWriter().be(0xFFD8FFE0, 4).add(Bytes(50)).bytes, "damaged");
   EXPECT_REFUSED(ByteWriter().be(0xFFD8FFD9, 4).bytes, "holds no picture");
 }
 
@@ -298,6 +298,21 @@ TEST(Image, RareJpegsAreRefusedByName) {
   for (int i = 0; i < 101; ++i)
     scans.insert(scans.end(), {std::byte{0xFF}, std::byte{0xDA}, std::byte{0}, std::byte{2}});
   EXPECT_REFUSED(ByteWriter().add(scans).be(0xFFD9, 2).bytes, "more than 100 scans");
+}
+
+TEST(Image, HuffmanTablesThatOverflowAreRefused) {  // stb_image 2.27 wrote beyond its tables
+  const Bytes jpeg = make_jpeg({{{10}, {20}}});
+  size_t table = 0;
+  while (jpeg[table] != std::byte{0xFF} || jpeg[table + 1] != std::byte{0xC4}) ++table;
+  Bytes wrong = jpeg;
+  wrong[table + 5] = std::byte{255};  // 255 codes of 1 bit
+  EXPECT_REFUSED(wrong, "damaged");
+  wrong = Bytes(jpeg.begin(), jpeg.begin() + static_cast<int64_t>(table));
+  const Bytes huge =
+      ByteWriter().be(0xFFC4, 2).be(19 + 16 * 200, 2).be(0, 1).add(Bytes(16, std::byte{200})).bytes;
+  wrong = ByteWriter().add(wrong).add(huge).add(Bytes(16 * 200)).bytes;
+  wrong.insert(wrong.end(), jpeg.begin() + static_cast<int64_t>(table), jpeg.end());
+  EXPECT_REFUSED(wrong, "damaged");
 }
 
 TEST(Image, TrailingBytesAndFillBytesAreFine) {  // as phones write them

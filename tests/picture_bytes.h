@@ -90,10 +90,11 @@ inline Bytes make_jpeg(const std::vector<std::vector<std::vector<int>>>& blocks)
       .be(8 * blocks[0].size(), 2)
       .be(channels, 1);
   for (uint64_t c = 0; c < channels; ++c) out.be(c + 1, 1).be(0x11, 1).be(0, 1);
-  out.be(0xFFC4, 2).be(19 + 12, 2).be(0x00, 1).be(0, 3).be(12, 1).be(0, 12);  // DC: 12 categories, 4 bits
-                                                                              // each
+  out.be(0xFFC4, 2).be(19 + 12, 2).be(0x00, 1).be(0, 3).be(12, 1).be(0, 4).be(0, 8);  // DC: 12 categories, 4
+                                                                                      // bits each
   for (uint64_t category = 0; category < 12; ++category) out.be(category, 1);
-  out.be(0xFFC4, 2).be(19 + 1, 2).be(0x10, 1).be(1, 1).be(0, 15).be(0, 1);  // AC: only "end of block", 1 bit
+  out.be(0xFFC4, 2).be(19 + 1, 2).be(0x10, 1).be(1, 1).be(0, 7).be(0, 8).be(
+      0, 1);  // AC: only "end of block", 1 bit
   out.be(0xFFDA, 2).be(6 + 2 * channels, 2).be(channels, 1);
   for (uint64_t c = 0; c < channels; ++c) out.be(c + 1, 1).be(0, 1);
   out.be(0, 1).be(63, 1).be(0, 1);

@@ -217,7 +217,7 @@ class Expansion {
   ActionUnits source_{};
 };
 
-void expand(const ExpandOptions& options, CLI::App& app) {
+void run_expand(const ExpandOptions& options, CLI::App& app) {
   use_device(options.common);
   // What can be wrong with the input is found before the output folder is touched.
   requested(options);
@@ -274,6 +274,6 @@ int main(int argc, char** argv) {
         sga::add_compute_options(*expand, options->common);
         sga::add_seed_option(*expand, options->common);
         sga::add_run_options(*expand, options->common);
-        expand->callback([options, expand] { sga::expand(*options, *expand); });
+        expand->callback([options, expand] { sga::run_expand(*options, *expand); });
       });
 }

@@ -253,7 +253,9 @@ TEST(RunFolder, RefusesWhatIsThereWithoutAWord) {
   const TempFolder temporary;
   const fs::path folder = temporary / "deep/run";
   { RunFolder fresh(folder, false, false); }  // makes it; the lock alone does not count as content
+  write_file(folder / ".sga-tmp-1-2", "what a killed process leaves");
   { RunFolder again(folder, false, false); }
+  EXPECT_FALSE(fs::exists(folder / ".sga-tmp-1-2"));
   write_file(folder / "holiday.txt", "mine");
   EXPECT_TRUE(contains(error_text([&] { RunFolder(folder, false, false); }), "is not empty"));
   EXPECT_TRUE(contains(error_text([&] { RunFolder(folder, true, false); }), "holds files but no run"));

@@ -34,12 +34,30 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
+/// What write_file leaves of a file when the process is killed in the middle of it.
+bool is_unfinished(const fs::path& file) { return file.filename().string().starts_with(".sga-tmp-"); }
+
 bool holds_files(const fs::path& folder) {
   std::error_code error;
   fs::directory_iterator entries(folder, error);
   SGA_CHECK(!error, "cannot read the folder ", folder.string(), ": ", error.message());
-  return std::any_of(fs::begin(entries), fs::end(entries),
-                     [](const fs::directory_entry& entry) { return entry.path().filename() != kLock; });
+  return std::any_of(fs::begin(entries), fs::end(entries), [](const fs::directory_entry& entry) {
+    return entry.path().filename() != kLock && !is_unfinished(entry.path());
+  });
+}
+
+void remove_file(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  SGA_CHECK(!error, "cannot remove ", path.string(), ": ", error.message());
+}
+
+void remove_unfinished(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> unfinished;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (is_unfinished(entry.path())) unfinished.push_back(entry.path());
+  for (const fs::path& file : unfinished) remove_file(file);
 }
 
 int lock_folder(const fs::path& folder) {
@@ -57,12 +75,6 @@ int lock_folder(const fs::path& folder) {
 fs::path previous_of(const fs::path& path) {
   fs::path previous = path;
   return previous.replace_extension(".previous" + path.extension().string());
-}
-
-void remove_file(const fs::path& path) {
-  std::error_code error;
-  fs::remove(path, error);
-  SGA_CHECK(!error, "cannot remove ", path.string(), ": ", error.message());
 }
 
 std::string tool_name(const CLI::App& app) {
@@ -122,6 +134,7 @@ RunFolder::RunFolder(const fs::path& path, bool resume, bool force) : path_(path
             " holds files but no run (config.json is missing); choose another --out");
   make_folder(path);
   lock_ = lock_folder(path);
+  remove_unfinished(path);  // with the lock held nobody is writing them any more
   resumed_ = resume && holds;
   if (force) {
     // The config goes last: a folder that has one has not lost anything that belongs to it.

@@ -100,6 +100,13 @@ std::string memory_sentence(const Tool& tool) {
   return sentence + "; lower " + tool.memory_advice;
 }
 
+/// An empty list is no default worth printing; CLI11 would show "[]".
+void hide_empty_defaults(CLI::App& app) {
+  for (CLI::Option* option : app.get_options())
+    if (option->get_default_str() == "[]") option->default_str("");
+  for (CLI::App* sub : app.get_subcommands(nullptr)) hide_empty_defaults(*sub);
+}
+
 std::string without_brackets(const std::string& text) {
   const bool bracketed = text.size() >= 2 && text.front() == '[' && text.back() == ']';
   return bracketed ? text.substr(1, text.size() - 2) : text;
@@ -117,6 +124,7 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
   app.set_version_flag("--version", std::string(tool.name) + " " + version(), "Print the version and exit");
   try {
     declare(app);
+    hide_empty_defaults(app);
     if (!app.get_subcommands(nullptr).empty()) app.require_subcommand(1);
     app.parse(argc, argv);
     return kDone;

@@ -45,8 +45,9 @@ class Cache {
       std::free(block);
       stats_.cached -= bytes;
     }
-    // Blocks of sizes that are no longer used would pile up: keep at most a third of what was ever live.
-    if (stats_.cached > (64 << 20) && stats_.cached > stats_.peak / 3 + stats_.live / 8) drop();
+    // Blocks of sizes that are no longer used would pile up; those of a training step must all stay, or every step
+    // would fault its pages in again.
+    if (stats_.live + stats_.cached > stats_.peak + stats_.peak / 4 + (64 << 20)) drop();
   }
 
   MemoryStats stats() {

@@ -1,6 +1,5 @@
 // The header of a picture file, checked before a decoder sees the file: kind, extents, limits, and that it is
 // whole.
-#include <algorithm>
 #include <array>
 #include <cstring>
 

@@ -11,6 +11,7 @@
 
 #include "kernels/check.h"
 #include "kernels/conv.h"
+#include "kernels/conv_patches.h"
 #include "kernels/gemm.h"
 
 namespace sga::kernels {
@@ -212,20 +213,64 @@ void execute(Kind kind, const ConvShape& g, Precision precision, const float* a,
   }
 }
 
+// A matrix product with operands rounded to bfloat16. The left one is laid out plainly, the right one stays as it is.
+struct Product {
+  dnnl::matmul matmul;
+  Desc a, b, c, a_user, b_user;
+  dnnl::reorder to_a, to_b;
+};
+
+const Product& product_for(bool ta, bool tb, int64_t m, int64_t n, int64_t k) {
+  using Key = std::tuple<bool, bool, int64_t, int64_t, int64_t>;
+  static auto* products = new std::map<Key, Product>;
+  if (products->size() > 4096) products->clear();
+  const auto [at, made] = products->try_emplace({ta, tb, m, n, k});
+  Product& product = at->second;
+  if (made) {
+    const Tag b_tag = tb ? Tag::ba : Tag::ab;
+    product.a = Desc({m, k}, Type::bf16, Tag::ab), product.b = Desc({k, n}, Type::bf16, b_tag);
+    product.c = Desc({m, n}, Type::f32, Tag::ab);
+    product.a_user = Desc({m, k}, Type::f32, ta ? Tag::ba : Tag::ab), product.b_user = Desc({k, n}, Type::f32, b_tag);
+    product.matmul = dnnl::matmul({{product.a, product.b, product.c}, cpu()});
+    product.to_a = reorder(product.a_user, product.a), product.to_b = reorder(product.b_user, product.b);
+  }
+  return product;
+}
+
 }  // namespace
 
 void conv(Cpu where, const ConvShape& g, const float* x, const float* w, const float* b, float slope, float* y) {
+  if (patches_are_faster(where, g)) return conv_by_patches(where, g, x, w, b, slope, y);
   execute(Kind::forward, g, where.precision, x, w, b, slope, y);
 }
 void conv_dx(Cpu where, const ConvShape& g, const float* gy, const float* w, float* gx) {
+  if (patches_are_faster(where, g)) return conv_dx_by_patches(where, g, gy, w, gx);
   execute(Kind::by_data, g, where.precision, gy, w, nullptr, 1, gx);
 }
 void conv_dw(Cpu where, const ConvShape& g, const float* x, const float* gy, float* gw) {
+  if (patches_are_faster(where, g)) return conv_dw_by_patches(where, g, x, gy, gw);
   execute(Kind::by_weights, g, where.precision, x, gy, nullptr, 1, gw);
 }
 
-void gemm(Cpu, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c) {
+void gemm(Cpu where, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c) {
   std::lock_guard lock(serial());
+  constexpr double kWorthRounding = 1e6;  // below, rounding the operands takes longer than the product
+  if (where.precision == Precision::bf16 && double(m) * double(n) * double(k) > kWorthRounding) {
+    try {
+      const Product& product = product_for(ta, tb, m, n, k);
+      void* pa = workspace().source.get(product.a.get_size());
+      void* pb = workspace().filter.get(product.b.get_size());
+      copy(product.to_a, product.a_user, a, product.a, pa);
+      copy(product.to_b, product.b_user, b, product.b, pb);
+      product.matmul.execute(stream(), {{DNNL_ARG_SRC, dnnl::memory(product.a, cpu(), pa)},
+                                        {DNNL_ARG_WEIGHTS, dnnl::memory(product.b, cpu(), pb)},
+                                        {DNNL_ARG_DST, dnnl::memory(product.c, cpu(), c)}});
+      stream().wait();
+      return;
+    } catch (const dnnl::error& e) {
+      fail("matmul: oneDNN refused a bf16 product of ", m, "x", k, " by ", k, "x", n, ": ", e.message);
+    }
+  }
   const auto status = dnnl::sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, 1, a, ta ? m : k, b, tb ? k : n, 0, c, n);
   SGA_CHECK(status == dnnl::status::success, "matmul: oneDNN refused a product of ", m, "x", k, " by ", k, "x", n);
 }

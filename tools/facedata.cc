@@ -289,6 +289,18 @@ void info(const InfoOptions& options) {
   SGA_CHECK(set.pixels_intact(), "face set ", options.file, ": damaged, the checksum of its pixels is wrong");
 }
 
+/// CLI::Range lets NaN through.
+CLI::Validator number_in(int low, int high) {
+  const std::string range = std::to_string(low) + " to " + std::to_string(high);
+  return {[=](std::string& text) {
+            double v = 0;
+            return parse_number(text, v) && v >= low && v <= high
+                       ? ""
+                       : "'" + text + "' is not a number from " + range;
+          },
+          range};
+}
+
 void declare(CLI::App& app) {
   auto prepare_options = std::make_shared<PrepareOptions>();
   PrepareOptions& p = *prepare_options;
@@ -300,7 +312,8 @@ void declare(CLI::App& app) {
       ->add_option("--labels", p.labels,
                    "OpenFace CSV with an image column, or a folder with one CSV a picture")
       ->required();
-  add_out_option(*prepare_app, p.common);
+  prepare_app->add_option("--out", p.common.out, "The .sgd file to write")->required();
+  prepare_app->add_flag("--force", p.common.force, "Replace --out if it exists");
   prepare_app->add_option("--size", p.size, "Side of a cut face, pixels")
       ->check(CLI::Range(16, 1024))
       ->capture_default_str();
@@ -309,13 +322,13 @@ void declare(CLI::App& app) {
   prepare_app->add_option("--identity", p.identity,
                           "CSV image,identity: nobody is both in training and test");
   prepare_app->add_option("--confidence", p.confidence, "Least confidence of a label")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_in(0, 1))
       ->capture_default_str();
   prepare_app->add_option("--margin", p.margin, "Side of the cut / larger side of the landmarks")
-      ->check(CLI::Range(1.0, 4.0))
+      ->check(number_in(1, 4))
       ->capture_default_str();
   prepare_app->add_option("--split", p.split, "Share of the pictures to train on")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_in(0, 1))
       ->capture_default_str();
   prepare_app->add_option("--limit", p.limit, "Use only the first so many pictures; 0 means all")
       ->check(CLI::NonNegativeNumber)

@@ -66,11 +66,13 @@ std::vector<TarEntry> read_tar(std::span<const std::byte> archive, const std::st
   std::vector<TarEntry> entries;
   std::string long_name;
   for (uint64_t at = 0; at < archive.size();) {
-    SGA_CHECK(archive.size() - at >= kBlock, name, ": the archive is cut after ", at, " bytes");
+    SGA_CHECK(archive.size() - at >= kBlock || at == 0, name, ": the archive is cut after ", at, " bytes");
+    SGA_CHECK(archive.size() >= kBlock, name, " is no tar archive");
     const auto header = archive.subspan(at, kBlock);
     if (std::all_of(header.begin(), header.end(), [](std::byte b) { return b == std::byte{0}; })) break;
-    SGA_CHECK(checksum_holds(header), name, at == 0 ? " is no tar archive" : ": damaged, the header at byte ",
-              at == 0 ? "" : std::to_string(at), at == 0 ? "" : " has a wrong checksum");
+    const bool sound = checksum_holds(header);
+    SGA_CHECK(sound || at > 0, name, " is no tar archive");
+    SGA_CHECK(sound, name, ": damaged, the header at byte ", at, " has a wrong checksum");
     const std::optional<uint64_t> size = number(header, 124, 12);
     at += kBlock;
     SGA_CHECK(size && *size <= archive.size() - at, name, ": the archive is cut within ",

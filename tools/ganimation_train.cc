@@ -1,5 +1,6 @@
 #include "tools/ganimation_train.h"
 
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -203,7 +204,10 @@ void write_page(const RunFolder& run, const TrainingConfig& c, int64_t iteration
 
 void train(TrainOptions& o, CLI::App& app) {
   RunFolder run(o.common.out, o.common.resume, o.common.force);
-  run.configure(app, {"save-minutes", "log-every", "precision"});
+  // A run may be prolonged, and its weights and rates adjusted, on the way.
+  run.configure(app,
+                {"save-minutes", "log-every", "precision", "steps", "epochs", "lr", "critic-lr", "au-weight",
+                 "mask-weight", "cycle-weight", "smooth-weight", "identity-weight", "balance"});
   use_device(o.common);
   const FaceSet set(o.data);
   const std::vector<int64_t> faces = set.indices(true);
@@ -219,6 +223,8 @@ void train(TrainOptions& o, CLI::App& app) {
   if (run.resumed() && has_checkpoint(run.checkpoint())) {
     const Checkpoint checkpoint = load_newest(run.checkpoint());
     trainer.load(checkpoint);
+    if (const auto seconds = checkpoint.metadata.find("seconds"); seconds != checkpoint.metadata.end())
+      std::from_chars(seconds->second.data(), seconds->second.data() + seconds->second.size(), spent);
     run.rewind_metrics("step", double(trainer.iteration()));
   }
 
@@ -226,6 +232,7 @@ void train(TrainOptions& o, CLI::App& app) {
   const auto save = [&] {
     Checkpoint checkpoint;
     trainer.store(checkpoint);
+    checkpoint.metadata["seconds"] = std::to_string(int64_t(spent + seconds_since(start)));
     save_keeping_previous(run.checkpoint(), checkpoint);
     card.about = "recipe " + o.recipe + "; " + std::to_string(trainer.iteration()) + " iterations of batch " +
                  std::to_string(config.batch) + "; " + std::to_string(faces.size()) + " faces";

@@ -10,6 +10,7 @@
 #include "engine/ops.h"
 #include "models/singan/sampling.h"
 #include "models/singan/training.h"
+#include "tests/error_text.h"
 
 namespace sga::singan {
 namespace {
@@ -441,22 +442,13 @@ TEST(SinganPyramid, ExactSizesDependOnTheTrainingSizeOnly) {
   for (int i = 1; i < small.count(); ++i) EXPECT_GT(small.levels[size_t(i)].h, small.levels[size_t(i) - 1].h);
 }
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
-
 TEST(SinganPyramid, SmallPicturesAreRefused) {
-  const std::string text = message_of([] { make_pyramid(24, 300, {}); });
+  const std::string text = error_text([] { make_pyramid(24, 300, {}); });
   EXPECT_NE(text.find("300x24"), std::string::npos) << text;
   EXPECT_NE(text.find("25"), std::string::npos) << text;
-  EXPECT_NE(message_of([] { make_pyramid(60, 1000, {}); }).find("--max-size"), std::string::npos);
-  EXPECT_NE(message_of([] { make_pyramid(60, 60, {.min_size = 5}); }).find("--min-size"), std::string::npos);
-  EXPECT_NE(message_of([] { make_pyramid(60, 60, {.scale_factor = 1.5}); }).find("1.5"), std::string::npos);
+  EXPECT_NE(error_text([] { make_pyramid(60, 1000, {}); }).find("--max-size"), std::string::npos);
+  EXPECT_NE(error_text([] { make_pyramid(60, 60, {.min_size = 5}); }).find("--min-size"), std::string::npos);
+  EXPECT_NE(error_text([] { make_pyramid(60, 60, {.scale_factor = 1.5}); }).find("1.5"), std::string::npos);
 }
 
 TEST(SinganNetworks, ChannelsAndParameterCounts) {
@@ -510,7 +502,7 @@ Bytes bytes_of(const Trainer& trainer) {
   return encode_checkpoint(checkpoint);
 }
 
-TEST(SinganTraining, ReconstructionLossFallsAndFollowsTheTrace) {
+TEST(SinganTraining, ReconstructionLossFalls) {
   Trainer trainer(small_config("default", 50), small_picture());
   std::vector<double> first(2), last(2);
   EXPECT_TRUE(trainer.run([&](const Progress& p) {
@@ -522,6 +514,33 @@ TEST(SinganTraining, ReconstructionLossFallsAndFollowsTheTrace) {
   EXPECT_TRUE(trainer.finished());
   EXPECT_LT(last[0], 0.8 * first[0]);
   EXPECT_LT(last[1], first[1]);
+}
+
+// Recorded from this code in double, after the goldens passed: the losses at the end of both levels. Training
+// is chaotic (a difference of 1e-8 grows tenfold an iteration), so the trace is short.
+TEST(SinganTraining, FollowsTheRecordedTrace) {
+  constexpr double kTrace[2][5] = {// d_real, d_fake, penalty, g_adv, g_rec
+                                   {-0.0097596440805119335, -0.065332044144359822, 0.047657084950596645,
+                                    0.066056170473716064, 0.76067977969007505},
+                                   {-0.011693991413160824, -0.078378363563105041, 0.047803979977891854,
+                                    0.078204143399671605, 0.79222179847377217}};
+  for (const Dtype dtype : {Dtype::f64, Dtype::f32}) {
+    SCOPED_TRACE(name_of(dtype));
+    Trainer trainer(small_config("default", 3), cast(small_picture(), dtype));
+    std::vector<Losses> ends;
+    trainer.run([&](const Progress& p) {
+      if (p.iteration == p.iterations) ends.push_back(p.losses);
+      return true;
+    });
+    ASSERT_EQ(ends.size(), std::size(kTrace));
+    for (size_t level = 0; level < 2; ++level) {
+      const Losses& l = ends[level];
+      const double got[] = {l.d_real, l.d_fake, l.penalty, l.g_adv, l.g_rec};
+      for (size_t i = 0; i < 5; ++i)
+        EXPECT_NEAR(got[i], kTrace[level][i], dtype == Dtype::f64 ? 1e-6 * std::abs(kTrace[level][i]) : 5e-3)
+            << "level " << level << " loss " << i;
+    }
+  }
 }
 
 TEST(SinganTraining, StopAndResumeGivesTheSameBytes) {
@@ -568,7 +587,7 @@ TEST(SinganTraining, BreakdownNamesLevelIterationAndTerm) {
   config.reconstruction_weight = 1e6;
   Tensor picture = small_picture();
   picture.data<float>()[0] = NAN;
-  const std::string text = message_of([&] { Trainer(config, picture).run(); });
+  const std::string text = error_text([&] { Trainer(config, picture).run(); });
   EXPECT_NE(text.find("level 0"), std::string::npos) << text;
   EXPECT_NE(text.find("critic's score of the real image"), std::string::npos) << text;
 }
@@ -661,7 +680,7 @@ TEST_F(SinganSampling, ModelsSurviveTheRoundTrip) {
   const auto refused = [&](const char* key, const char* value) {
     Checkpoint bad = checkpoint;
     bad.metadata[key] = value;
-    return message_of([&] { load_model(bad); });
+    return error_text([&] { load_model(bad); });
   };
   EXPECT_NE(refused("model", "ganimation").find("ganimation"), std::string::npos);
   EXPECT_NE(refused("format", "9"), "");

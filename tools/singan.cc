@@ -1,4 +1,5 @@
 // singan: train on one picture, sample from the model, tell what a model holds.
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -15,8 +16,8 @@
 namespace sga {
 namespace {
 
-constexpr int64_t kSaveEvery = 100;    // iterations between checkpoints
-constexpr int64_t kMetricsEvery = 10;  // iterations between rows of metrics.jsonl
+constexpr std::chrono::seconds kSaveEvery{30};  // between checkpoints within a level
+using Clock = std::chrono::steady_clock;
 constexpr int kPageSamples = 6;
 
 const char* const kModelFile = "model.safetensors";
@@ -161,13 +162,14 @@ void train(const TrainOptions& options, CLI::App& app) {
   const int64_t iterations = model.config.iterations;
 
   int published = model.finished();
+  auto saved = Clock::now();
   if (published == 0) publish(model, run, options);
   {
     Progress progress(iterations * model.pyramid.count(), "train", options.common.quiet);
     progress.set(step_of(*trainer));
     const bool done = trainer->run([&](const singan::Progress& p) {
       const int64_t step = p.level * iterations + p.iteration;
-      if (p.measured && (p.iteration % kMetricsEvery == 0 || p.iteration == p.iterations))
+      if (p.measured)
         run.metrics({{"step", double(step)},
                      {"level", double(p.level)},
                      {"d_real", p.losses.d_real},
@@ -180,7 +182,8 @@ void train(const TrainOptions& options, CLI::App& app) {
       progress.set(step, note);
       if (model.finished() > published) publish(model, run, options), published = model.finished();
       if (interrupted()) return false;
-      if (step % kSaveEvery == 0 || p.iteration == p.iterations) save_checkpoint_of(*trainer, run);
+      if (p.iteration == p.iterations || Clock::now() - saved >= kSaveEvery)
+        save_checkpoint_of(*trainer, run), saved = Clock::now();
       return true;
     });
     save_checkpoint_of(*trainer, run);

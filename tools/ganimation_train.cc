@@ -251,11 +251,13 @@ void train(TrainOptions& o, CLI::App& app) {
   auto saved = Clock::now();
   double gauge = 0.5;
   bool warned = false;
+  int64_t updates = trainer.generator_updates();
   while (trainer.iteration() < config.iterations()) {
     trainer.step(sampler.draw(config.batch, trainer.rng()));
     const int64_t i = trainer.iteration();
-    // The generator learns on iterations that critic_steps divides: read there, so that all terms are seen.
-    if (i % (o.log_every * config.critic_steps) == 0 || i == config.iterations()) {
+    const bool learned = trainer.generator_updates() > updates;  // else terms of the generator are missing
+    updates = trainer.generator_updates();
+    if (learned && updates % o.log_every == 0) {
       const Losses losses = trainer.losses();
       std::vector<std::pair<std::string, double>> values{{"step", double(i)}};
       for (const auto& term : losses.terms) values.push_back(term);
@@ -265,7 +267,7 @@ void train(TrainOptions& o, CLI::App& app) {
       run.metrics(values);
       char note[64];
       std::snprintf(note, sizeof note, "attention %.2f cycle %.3f", losses.attention,
-                    losses.terms.contains("g_cycle") ? losses.terms.at("g_cycle") : 0.);
+                    losses.terms.at("g_cycle"));
       progress.set(i, note);
       gauge = kPatience * gauge + (1 - kPatience) * losses.attention;
       const bool out = gauge > kAttentionCopies || gauge < kAttentionPaints;

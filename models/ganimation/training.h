@@ -94,6 +94,7 @@ class Trainer {
   Losses losses() const;
   /// Iterations done.
   int64_t iteration() const { return iteration_; }
+  int64_t generator_updates() const { return adam_g_.steps(); }
   /// Source of all randomness of this run: draw batches from it too, so that a resumed run repeats them.
   Rng& rng() { return rng_; }
 

@@ -304,8 +304,8 @@ void declare_ganimation_train(CLI::App& app) {
   train_app->add_option("--conv-dim", o->conv_dim,
                         "Channels of the generator's stem (official 64, small 32)");
   train_app->add_option("--critic-dim", o->critic_dim,
-                        "Channels of the discriminator's first layer (official 64, small 48)");
-  train_app->add_option("--blocks", o->blocks, "Residual blocks (6)");
+                        "Channels of the discriminator's first layer (official 64, small 32)");
+  train_app->add_option("--blocks", o->blocks, "Residual blocks (official 6, small 4)");
   train_app->add_option("--batch", o->batch, "Faces an iteration (official 25, small 16)")
       ->check(CLI::PositiveNumber);
   train_app->add_option("--epochs", o->epochs, "Passes over the data, the last third with falling rate (30)")
@@ -322,7 +322,9 @@ void declare_ganimation_train(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   train_app->add_option("--critic-lr", o->critic_lr, "Learning rate of the discriminator (as --lr)")
       ->check(CLI::PositiveNumber);
-  train_app->add_option("--au-weight", o->au_weight, "Weight of the action units' mean squared error (160)")
+  train_app
+      ->add_option("--au-weight", o->au_weight,
+                   "Weight of the action units' mean squared error (official 160, small 50)")
       ->check(CLI::NonNegativeNumber);
   train_app
       ->add_option("--mask-weight", o->mask_weight, "Weight of the mean attention; higher paints more (0.1)")

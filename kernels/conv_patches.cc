@@ -9,12 +9,12 @@
 namespace sga::kernels {
 namespace {
 
-/// Kept between calls: the one compute stream makes that safe.
+/// Kept between calls, one for every thread that computes.
 float* patch_matrix(const ConvShape& g) {
-  static auto* block = new std::vector<float>;
+  thread_local std::vector<float> block;
   const size_t size = size_t(g.n * g.p * g.q * g.r * g.s * g.c);
-  if (block->size() < size) block->resize(size);
-  return block->data();
+  if (block.size() < size) block.resize(size);
+  return block.data();
 }
 
 /// Calls f(output pixel, filter position, pixel read or -1 outside the image) for the outputs of image n.

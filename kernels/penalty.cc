@@ -25,16 +25,17 @@ void gradient_penalty(Cpu where, int64_t groups, int64_t size, const T* g, T eps
 }
 
 template <class T>
-void gradient_penalty_grad(Cpu, int64_t groups, int64_t size, const T* g, const T* norm, const T* seed, T* gg) {
+void gradient_penalty_grad(Cpu, int64_t groups, int64_t size, const T* g, const T* norm, const T* seed,
+                           T* gg) {
 #pragma omp parallel for if (groups * size > (1 << 14))
   for (int64_t i = 0; i < groups; ++i) {
-    const T factor = norm[i] > 0 ? *seed * T(2) / T(groups) * (norm[i] - 1) / norm[i] : T(0);
+    const T factor = norm[i] == 0 ? T(0) : *seed * T(2) / T(groups) * (norm[i] - 1) / norm[i];
     for (int64_t j = i * size; j < (i + 1) * size; ++j) gg[j] = factor * g[j];
   }
 }
 
-#define INSTANTIATE(T)                                                               \
-  template void gradient_penalty(Cpu, int64_t, int64_t, const T*, T, T*, T*);        \
+#define INSTANTIATE(T)                                                        \
+  template void gradient_penalty(Cpu, int64_t, int64_t, const T*, T, T*, T*); \
   template void gradient_penalty_grad(Cpu, int64_t, int64_t, const T*, const T*, const T*, T*);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -28,7 +28,7 @@ inline Philox philox4x32(uint64_t key, uint64_t counter_low, uint64_t counter_hi
 /// [0,1) with 24 bits: exact in float.
 inline float unit_float(uint32_t bits) { return float(bits >> 8) * 0x1p-24f; }
 
-/// log of x in (0,1], within 1.5e-7 absolute. Written with fma alone, so that every device rounds alike.
+/// log of x in (0,1], within 1.2e-7 * max(1, |log x|). Written with fma alone, so that every device rounds alike.
 inline float portable_log(float x) {
   int e;
   float m = std::frexp(x, &e);  // x = m * 2^e, m in [0.5,1)
@@ -41,7 +41,7 @@ inline float portable_log(float x) {
   return std::fmaf(float(e), 0.69314718f, 2 * t * p);
 }
 
-/// sin and cos of 2*pi*u, u in [0,1), within 2e-7.
+/// sin and cos of 2*pi*u, u in [0,1), within 1e-7.
 inline void portable_sincos_turn(float u, float* sine, float* cosine) {
   const int quarter = int(std::fmaf(u, 4.0f, 0.5f)) & 3;  // nearest quarter turn
   const float r = (u >= 0.875f ? u - 1.0f : std::fmaf(float(quarter), -0.25f, u)) * 6.2831855f;  // |r| <= pi/4

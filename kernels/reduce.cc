@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kChunk = 4096;
 
-// Sum of f(i): eight running sums a chunk (one per vector lane), then the chunks in order.
+// Sum of f(i): sixteen running sums a chunk (one per vector lane), then the chunks in order.
 template <class T, class F>
 T chunked_sum(int64_t n, F f) {
   const int64_t chunks = (n + kChunk - 1) / kChunk;
@@ -66,6 +66,10 @@ void sum_to(Cpu where, const Broadcast& b, const T* x, T* y) {
   const int64_t outputs = b.from[0] * b.from[1] * b.from[2] * b.from[3];
   const int64_t inputs = b.to[0] * b.to[1] * b.to[2] * b.to[3];
   if (outputs == 1) return sum(where, x, inputs, y);
+  if (inputs == 0) {
+    std::fill_n(y, outputs, T(0));
+    return;
+  }
   const int64_t row = b.to[3];
   if (b.from[3] == row) {
     // Vectors of `row` numbers are added up. Each output vector gets its inputs in chunks, then the chunks in order.

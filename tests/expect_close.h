@@ -21,8 +21,8 @@ inline void expect_close(const std::vector<double>& got, const std::vector<doubl
   double excess = -1;
   for (size_t i = 0; i < got.size(); ++i) {
     const double bound = factor * (16 * eps * std::abs(want[i]) + 8 * eps * std::sqrt(k) * largest);
-    const double error = std::isfinite(got[i]) ? std::abs(got[i] - want[i]) - bound : INFINITY;
-    if (error > excess || !std::isfinite(got[i])) excess = error, worst = i;
+    const double error = std::abs(got[i] - want[i]) - bound;
+    if (!(error <= excess)) excess = std::isnan(error) ? INFINITY : error, worst = i;
   }
   EXPECT_LE(excess, 0) << what << ": element " << worst << " is " << got[worst] << ", should be " << want[worst];
 }

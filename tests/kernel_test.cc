@@ -4,11 +4,14 @@
 #include <omp.h>
 
 #include <cfloat>
+#include <thread>
 
 #include "kernels/adam.h"
 #include "kernels/conv.h"
+#include "kernels/conv_patches.h"
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
+#include "kernels/penalty.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "tests/expect_close.h"
@@ -74,6 +77,28 @@ TEST_P(Conv, Bf16IsWithinItsRounding) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Conv, testing::Range(0, int(std::size(kShapes))));
+
+TEST(ConvPatches, ThreadsDoNotDisturbEachOther) {
+  const ConvShape g = shape_of(4, 4, 4, 32, 32, 3, 1, 1);
+  const std::vector<float> w = noise(g.k * g.r * g.s * g.c, 9);
+  const auto output = [&](uint64_t seed) {
+    const std::vector<float> x = noise(g.n * g.h * g.w * g.c, seed);
+    std::vector<float> y(g.n * g.p * g.q * g.k);
+    conv_by_patches(Cpu{}, g, x.data(), w.data(), nullptr, 1, y.data());
+    return y;
+  };
+  std::vector<std::vector<float>> want;
+  for (uint64_t t = 0; t < 4; ++t) want.push_back(output(t));
+  std::vector<int> wrong(4);
+  {
+    std::vector<std::jthread> threads;
+    for (size_t t = 0; t < 4; ++t)
+      threads.emplace_back([&, t] {
+        for (int round = 0; round < 100; ++round) wrong[t] += output(t) != want[t];
+      });
+  }
+  EXPECT_EQ(wrong, std::vector<int>(4));
+}
 
 TEST(Gemm, FastMatchesLoop) {
   for (int transposes = 0; transposes < 4; ++transposes) {
@@ -174,6 +199,26 @@ TEST(Norm, SurvivesALargeOffset) {
     for (int p = 0; p < 5000; ++p) var += (x[size_t(p * 16 + c)] - m) * (x[size_t(p * 16 + c)] - m) / 5000.0;
     EXPECT_NEAR(rstd[size_t(c)], 1 / std::sqrt(var + 1e-5), 1e-5);
   }
+}
+
+TEST(Penalty, DoesNotHideNan) {
+  const float seed = 1;
+  std::vector<float> g{NAN, 1, 0, 0}, norm(2), y(1), gg(4);
+  gradient_penalty(Cpu{}, 2, 2, g.data(), 0.f, norm.data(), y.data());
+  gradient_penalty_grad(Cpu{}, 2, 2, g.data(), norm.data(), &seed, gg.data());
+  EXPECT_TRUE(std::isnan(y[0]));
+  EXPECT_TRUE(std::isnan(gg[1]));
+  EXPECT_EQ(gg[2], 0);
+}
+
+TEST(Adam, RoundsItsFactorsOnce) {
+  // PyTorch rounds 1 - beta2, computed in double; 1 - float(beta2) is 13 ppm off.
+  float p = 0, m = 0, v = 0;
+  const float g = 1;
+  const AdamTensor<float> t{&p, &g, &m, &v, 1};
+  adam(Cpu{}, &t, 1, 1e-3, 0.9, 0.999, 1e-8, 1, false);
+  EXPECT_EQ(v, 0.001f);
+  EXPECT_EQ(m, 0.1f);
 }
 
 TEST(Adam, MatchesItsFormulaInBothForms) {

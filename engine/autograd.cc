@@ -23,13 +23,16 @@ Tensor record(Tensor out, const char* name, std::vector<Tensor> inputs, Vjp vjp)
   for (const Tensor& t : inputs) needed |= t && t.requires_grad();
   if (!needed) return out;
   SGA_CHECK(!out.node(), name, ": the output already has a history");
+  SGA_CHECK(inputs.size() <= Needs::kMost, name, ": takes gradients of at most ", Needs::kMost,
+            " inputs, got ", inputs.size());
   return record_node(std::move(out), std::make_shared<Node>(Node{name, std::move(inputs), std::move(vjp)}));
 }
 
 namespace {
 
-// Tensors between `wrt` and `out`, each after everything it was computed from. `live` are those whose gradient must be
-// computed: some element of `wrt` is among their ancestors. Walks with its own stack, as graphs can be deep.
+// Tensors between `wrt` and `out`, each after everything it was computed from. `live` are those whose
+// gradient must be computed: some element of `wrt` is among their ancestors. Walks with its own stack, as
+// graphs can be deep.
 std::vector<Tensor> sorted_graph(const Tensor& out, const std::unordered_set<const void*>& targets,
                                  std::unordered_set<const void*>& live) {
   struct Visit {
@@ -61,11 +64,16 @@ std::vector<Tensor> sorted_graph(const Tensor& out, const std::unordered_set<con
 
 }  // namespace
 
-std::vector<Tensor> grad(const Tensor& out, const std::vector<Tensor>& wrt, const Tensor& seed, bool create_graph) {
+std::vector<Tensor> grad(const Tensor& out, const std::vector<Tensor>& wrt, const Tensor& seed,
+                         bool create_graph) {
+  SGA_CHECK(out, "grad: the output is empty");
   SGA_CHECK(!seed || seed.shape() == out.shape(), "grad: the seed has shape ", seed ? seed.shape() : Shape{},
             ", the output ", out.shape());
   std::unordered_set<const void*> targets, live;
-  for (const Tensor& t : wrt) targets.insert(t.id());
+  for (const Tensor& t : wrt) {
+    SGA_CHECK(t, "grad: a tensor to differentiate by is empty");
+    targets.insert(t.id());
+  }
   std::vector<Tensor> order = sorted_graph(out, targets, live);
 
   GradMode mode(create_graph);
@@ -87,8 +95,8 @@ std::vector<Tensor> grad(const Tensor& out, const std::vector<Tensor>& wrt, cons
     std::vector<Tensor> parts = node.vjp(t, g, Needs(bits));
     for (size_t i = 0; i < parts.size(); ++i) {
       if (!parts[i] || !(bits >> i & 1)) continue;
-      SGA_CHECK(parts[i].shape() == node.inputs[i].shape(), node.name, ": gradient of input ", i, " has shape ",
-                parts[i].shape(), ", the input ", node.inputs[i].shape());
+      SGA_CHECK(parts[i].shape() == node.inputs[i].shape(), node.name, ": gradient of input ", i,
+                " has shape ", parts[i].shape(), ", the input ", node.inputs[i].shape());
       Tensor& sum = gradient[node.inputs[i].id()];
       sum = sum ? add(sum, parts[i]) : parts[i];
     }

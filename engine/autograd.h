@@ -10,6 +10,7 @@ namespace sga {
 /// Which inputs of a node somebody needs a gradient of; a vjp skips the work for the others.
 class Needs {
  public:
+  static constexpr size_t kMost = 64;  ///< inputs of one node
   explicit Needs(uint64_t bits) : bits_(bits) {}
   bool operator[](size_t input) const { return bits_ >> input & 1; }
 

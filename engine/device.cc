@@ -1,7 +1,7 @@
 #include "engine/device.h"
 
 #include <fstream>
-#include <thread>
+#include <string>
 
 #include "kernels/check.h"
 #include "kernels/conv.h"

@@ -12,8 +12,7 @@ Tensor pixel_mean(const Tensor& x) {
 }
 Tensor centred(const Tensor& x) { return sub(x, expand(pixel_mean(x), x.shape())); }
 
-// rstd and q as differentiable functions of x. eps is recovered from the saved statistics, so that the graph is the
-// same function of x around which they were taken.
+// rstd and q as differentiable functions of x.
 struct Normalised {
   Tensor rstd, q;  // (N,1,1,C), x's shape
 };
@@ -23,15 +22,8 @@ Normalised normalise(const Tensor& x, double eps) {
   return {rstd, mul(d, expand(rstd, x.shape()))};
 }
 
-// eps = 1/rstd^2 - var, of the first channel: one host read, on the slow path only.
-double eps_of(const Tensor& x, const Tensor& rstd) {
-  NoGrad off;
-  const Tensor d = centred(x);
-  const double var = to_host<double>(pixel_mean(mul(d, d)))[0], r = to_host<double>(rstd)[0];
-  return 1 / (r * r) - var;
-}
-
-Tensor gx_composite(const Tensor& x, const Tensor& gy, const Tensor& gamma, const Tensor& y, double eps, double slope) {
+Tensor gx_composite(const Tensor& x, const Tensor& gy, const Tensor& gamma, const Tensor& y, double eps,
+                    double slope) {
   const Normalised n = normalise(x, eps);
   const Tensor h = gate(gy, y, slope);
   const Tensor inner = sub(centred(h), mul(n.q, expand(pixel_mean(mul(h, n.q)), x.shape())));
@@ -41,15 +33,16 @@ Tensor gx_composite(const Tensor& x, const Tensor& gy, const Tensor& gamma, cons
 
 }  // namespace
 
-Tensor instance_norm_composite(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps, double slope) {
+Tensor instance_norm_composite(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps,
+                               double slope) {
   const Tensor q = normalise(x, eps).q;
   return leaky_relu(gamma ? add(mul(beside(gamma, x), q), beside(beta, x)) : q, slope);
 }
 
-std::pair<Tensor, Tensor> norm_parameter_grads_composite(const Tensor& x, const Tensor& gy, const Tensor& gamma,
-                                                         const Tensor& y, const Tensor&, const Tensor& rstd,
+std::pair<Tensor, Tensor> norm_parameter_grads_composite(const Tensor& x, const Tensor& gy,
+                                                         const Tensor& gamma, const Tensor& y, double eps,
                                                          double slope) {
-  const Tensor h = gate(gy, y, slope), q = normalise(x, eps_of(x, rstd)).q;
+  const Tensor h = gate(gy, y, slope), q = normalise(x, eps).q;
   const auto reduce = [&](const Tensor& t) {
     const int64_t n = gamma.rank() == 2 ? x.dim(0) : 1;
     return reshape(sum_to(t, {n, 1, 1, x.dim(3)}), gamma.shape());
@@ -57,14 +50,15 @@ std::pair<Tensor, Tensor> norm_parameter_grads_composite(const Tensor& x, const 
   return {reduce(mul(h, q)), reduce(h)};
 }
 
-std::vector<Tensor> norm_grad_composite_vjp(const Tensor& x, const Tensor& gy, const Tensor& gamma, const Tensor& y,
-                                            const Tensor&, const Tensor& rstd, double slope, const Tensor& v) {
-  // Partial derivatives in each input: differentiate with respect to aliases that stay connected to the inputs.
+std::vector<Tensor> norm_grad_composite_vjp(const Tensor& x, const Tensor& gy, const Tensor& gamma,
+                                            const Tensor& y, double eps, double slope, const Tensor& v) {
+  // Partial derivatives in each input: differentiate with respect to aliases that stay connected to the
+  // inputs.
   const Tensor ax = reshape(x, x.shape()), ay = reshape(gy, gy.shape());
   const Tensor ag = gamma ? reshape(gamma, gamma.shape()) : Tensor{};
   const auto leaf = [](Tensor t) { return t && !t.requires_grad() ? t.set_requires_grad() : t; };
   const Tensor lx = leaf(ax), ly = leaf(ay), lg = leaf(ag);
-  const Tensor gx = gx_composite(lx, ly, lg, y, eps_of(x, rstd), slope);
+  const Tensor gx = gx_composite(lx, ly, lg, y, eps, slope);
   std::vector<Tensor> result = gamma ? grad(gx, {ly, lx, lg}, v, true) : grad(gx, {ly, lx}, v, true);
   if (!gamma) result.push_back({});
   return result;

@@ -16,7 +16,7 @@ Tensor mul(const Tensor& a, const Tensor& b);
 Tensor affine(const Tensor& x, double scale, double shift = 0);
 /// alpha * a + beta * b
 Tensor blend(const Tensor& a, double alpha, const Tensor& b, double beta);
-/// x^exponent, for x > 0 unless the exponent is a whole number >= 0
+/// x^exponent, for x > 0 unless the exponent is a whole number >= 2
 Tensor power(const Tensor& x, double exponent);
 /// x > 0 ? x : slope * x; slope 0 is ReLU
 Tensor leaky_relu(const Tensor& x, double slope);
@@ -68,7 +68,7 @@ struct ConvGeometry {
 /// y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,r,s,c]
 /// x (N,H,W,C), w (K,R,S,C) -> (N, (H+2*pad-R)/stride+1, (W+2*pad-S)/stride+1, K)
 Tensor conv(const Tensor& x, const Tensor& w, ConvGeometry geometry = {});
-/// leaky_relu(conv(x, w) + b, slope) in one pass; b (K) or empty; slope 1 means no activation, 0 is refused.
+/// leaky_relu(conv(x, w) + b, slope) in one pass; b (K) or empty; slope > 0, 1 means no activation.
 Tensor conv_bias_act(const Tensor& x, const Tensor& w, const Tensor& b, ConvGeometry geometry, double slope = 1);
 /// The derivative of conv by x, given gy of y's shape: also the transposed convolution. h, w: extents of x.
 Tensor conv_dx(const Tensor& gy, const Tensor& w, ConvGeometry geometry, int64_t h, int64_t wd);

@@ -35,9 +35,10 @@ Tensor channel_sum(const Tensor& g) {
 Tensor conv_bias_act(const Tensor& x, const Tensor& w, const Tensor& b, ConvGeometry geometry, double slope) {
   check_rank4("conv", x, w);
   SGA_CHECK(x.dim(3) == w.dim(3), "conv: x ", x.shape(), " and filters ", w.shape(), " must have equal last extents");
-  SGA_CHECK(!b || (b.numel() == w.dim(0) && b.dtype() == w.dtype()), "conv: the bias must have ", w.dim(0),
+  SGA_CHECK(!b || (b.shape() == Shape{w.dim(0)} && b.dtype() == w.dtype()), "conv: the bias must have ", w.dim(0),
             " numbers, got ", b ? b.shape() : Shape{});
-  SGA_CHECK(slope != 0, "conv: slope 0 loses the sign the derivative needs; use conv and leaky_relu");
+  // The derivative takes the sign of the sum from the output.
+  SGA_CHECK(slope > 0, "conv: the activation's slope must be > 0, got ", slope, "; use conv and leaky_relu");
   const auto g = conv_shape("conv", x.dim(0), x.dim(1), x.dim(2), x.dim(3), w.dim(0), w.dim(1), w.dim(2), geometry);
   Tensor y = empty({g.n, g.p, g.q, g.k}, x.dtype());
   run(x, [&](auto where, auto zero) {

@@ -109,7 +109,7 @@ Tensor total_variation(const Tensor& x, Variation kind) {
 }
 
 Tensor gradient_penalty(const Tensor& g, NormOver over, double eps) {
-  SGA_CHECK(g.rank() == 4, "gradient_penalty: g must be (N,H,W,C), got ", g.shape());
+  SGA_CHECK(g.rank() == 4 && g.numel() > 0, "gradient_penalty: g must be (N,H,W,C) and not empty, got ", g.shape());
   const int64_t groups = over == NormOver::sample ? g.dim(0) : g.dim(0) * g.dim(1) * g.dim(2);
   const int64_t size = g.numel() / groups;
   const Tensor norm = empty({groups}, g.dtype());

@@ -7,11 +7,11 @@
 namespace sga {
 namespace {
 
-// What the derivatives share. y decides the side of the activation; mean and rstd are those of the forward call, so a
-// graph stays valid after parameters are updated in place.
+// What the derivatives share. y decides the side of the activation; mean and rstd are those of the forward
+// call, so a graph stays valid after parameters are updated in place.
 struct Saved {
   Tensor x, y, mean, rstd, gamma;
-  double slope;
+  double eps, slope;
 };
 
 kernels::NormShape norm_shape(const Tensor& x, const Tensor& gamma) {
@@ -33,20 +33,22 @@ Tensor instance_norm_gx(const Saved& s, const Tensor& gy) {
                                    s.gamma ? s.gamma.data<T>() : nullptr, s.mean.data<T>(), s.rstd.data<T>(),
                                    T(s.slope), gx.data<T>(), nullptr, nullptr);
   });
-  return record(gx, "instance_norm_gx", {gy, s.x, s.gamma}, [s, gy, shape](const Tensor&, const Tensor& v, Needs needs) {
-    if (grad_enabled()) return norm_grad_composite_vjp(s.x, gy, s.gamma, s.y, s.mean, s.rstd, s.slope, v);
-    Tensor ggy = needs[0] ? empty(gy.shape(), gy.dtype()) : Tensor{};
-    Tensor gx2 = needs[1] ? empty(gy.shape(), gy.dtype()) : Tensor{};
-    Tensor ggamma = s.gamma && needs[2] ? empty(s.mean.shape(), gy.dtype()) : Tensor{};
-    run(gy, [&](auto where, auto zero) {
-      using T = decltype(zero);
-      const auto data = [](const Tensor& t) { return t ? t.data<T>() : nullptr; };
-      kernels::instance_norm_grad2<T>(where, shape, s.x.data<T>(), s.y.data<T>(), gy.data<T>(), v.data<T>(),
-                                      data(s.gamma), s.mean.data<T>(), s.rstd.data<T>(), T(s.slope), data(ggy),
-                                      data(gx2), data(ggamma));
-    });
-    return std::vector<Tensor>{ggy, gx2, ggamma ? to_parameter(ggamma, s.gamma) : Tensor{}};
-  });
+  return record(gx, "instance_norm_gx", {gy, s.x, s.gamma},
+                [s, gy, shape](const Tensor&, const Tensor& v, Needs needs) {
+                  if (grad_enabled())
+                    return norm_grad_composite_vjp(s.x, gy, s.gamma, s.y, s.eps, s.slope, v);
+                  Tensor ggy = needs[0] ? empty(gy.shape(), gy.dtype()) : Tensor{};
+                  Tensor gx2 = needs[1] ? empty(gy.shape(), gy.dtype()) : Tensor{};
+                  Tensor ggamma = s.gamma && needs[2] ? empty(s.mean.shape(), gy.dtype()) : Tensor{};
+                  run(gy, [&](auto where, auto zero) {
+                    using T = decltype(zero);
+                    const auto data = [](const Tensor& t) { return t ? t.data<T>() : nullptr; };
+                    kernels::instance_norm_grad2<T>(
+                        where, shape, s.x.data<T>(), s.y.data<T>(), gy.data<T>(), v.data<T>(), data(s.gamma),
+                        s.mean.data<T>(), s.rstd.data<T>(), T(s.slope), data(ggy), data(gx2), data(ggamma));
+                  });
+                  return std::vector<Tensor>{ggy, gx2, ggamma ? to_parameter(ggamma, s.gamma) : Tensor{}};
+                });
 }
 
 }  // namespace
@@ -54,12 +56,13 @@ Tensor instance_norm_gx(const Saved& s, const Tensor& gy) {
 NormResult instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps, double slope) {
   SGA_CHECK(x.rank() == 4, "instance_norm: x must be (N,H,W,C), got ", x.shape());
   SGA_CHECK(x.dim(1) * x.dim(2) >= 2, "instance_norm: needs at least 2 pixels, got ", x.shape());
+  SGA_CHECK(slope >= 0, "instance_norm: the activation's slope must be >= 0, got ", slope);
   SGA_CHECK(bool(gamma) == bool(beta), "instance_norm: gamma and beta must both be given or both be empty");
   if (gamma)
     SGA_CHECK((gamma.shape() == Shape{x.dim(3)} || gamma.shape() == Shape{x.dim(0), x.dim(3)}) &&
                   beta.shape() == gamma.shape(),
-              "instance_norm: gamma and beta must be (C) or (N,C) for x ", x.shape(), ", got ", gamma.shape(), " and ",
-              beta.shape());
+              "instance_norm: gamma and beta must be (C) or (N,C) for x ", x.shape(), ", got ", gamma.shape(),
+              " and ", beta.shape());
   const kernels::NormShape shape = norm_shape(x, gamma);
   const Tensor mean = empty({x.dim(0), x.dim(3)}, x.dtype()), rstd = empty(mean.shape(), x.dtype());
   Tensor y = empty(x.shape(), x.dtype());
@@ -70,11 +73,11 @@ NormResult instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& bet
                               rstd.data<T>());
   });
   y = record(y, "instance_norm", {x, gamma, beta}, [=](const Tensor& out, const Tensor& gy, Needs needs) {
-    const Saved s{x, out.detach(), mean, rstd, gamma, slope};
+    const Saved s{x, out.detach(), mean, rstd, gamma, eps, slope};
     const bool parameters = gamma && (needs[1] || needs[2]);
     if (grad_enabled()) {
-      const auto [ggamma, gbeta] =
-          parameters ? norm_parameter_grads_composite(x, gy, gamma, s.y, mean, rstd, slope) : std::pair<Tensor, Tensor>{};
+      const auto [ggamma, gbeta] = parameters ? norm_parameter_grads_composite(x, gy, gamma, s.y, eps, slope)
+                                              : std::pair<Tensor, Tensor>{};
       return std::vector<Tensor>{needs[0] ? instance_norm_gx(s, gy) : Tensor{}, ggamma, gbeta};
     }
     Tensor gx = needs[0] ? empty(x.shape(), x.dtype()) : Tensor{};
@@ -84,7 +87,8 @@ NormResult instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& bet
       using T = decltype(zero);
       const auto data = [](const Tensor& t) { return t ? t.data<T>() : nullptr; };
       kernels::instance_norm_grad<T>(where, shape, x.data<T>(), s.y.data<T>(), gy.data<T>(), data(gamma),
-                                     mean.data<T>(), rstd.data<T>(), T(slope), data(gx), data(ggamma), data(gbeta));
+                                     mean.data<T>(), rstd.data<T>(), T(slope), data(gx), data(ggamma),
+                                     data(gbeta));
     });
     return std::vector<Tensor>{gx, parameters ? to_parameter(ggamma, gamma) : Tensor{},
                                parameters ? to_parameter(gbeta, gamma) : Tensor{}};

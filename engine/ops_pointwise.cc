@@ -45,10 +45,6 @@ Tensor range_gate(const Tensor& g, const Tensor& x, double low, double high) {
   });
 }
 
-}  // namespace
-
-namespace {
-
 // alpha * a + beta * b under the name its caller gave it.
 Tensor combine(const char* op, const Tensor& a, double alpha, const Tensor& b, double beta) {
   Tensor y = map2(op, a, b, [=](auto where, auto* pa, auto* pb, auto* py, int64_t n) {

@@ -17,7 +17,8 @@ std::vector<T> weights_as(const Taps& taps) {
 
 // out axis `axis` (1 or 2) of x mapped by taps.
 Tensor map_axis(const Tensor& x, int axis, const Taps& taps) {
-  SGA_CHECK(x.dim(axis) == taps.n_in, "resize: axis ", axis, " of ", x.shape(), " must have extent ", taps.n_in);
+  SGA_CHECK(x.dim(axis) == taps.n_in, "resize: axis ", axis, " of ", x.shape(), " must have extent ",
+            taps.n_in);
   Shape shape = x.shape();
   shape[axis] = taps.n_out;
   Tensor y = empty(shape, x.dtype());
@@ -26,8 +27,8 @@ Tensor map_axis(const Tensor& x, int axis, const Taps& taps) {
   run(x, [&](auto where, auto zero) {
     using T = decltype(zero);
     const std::vector<T> weight = weights_as<T>(taps);
-    kernels::map_axis(where, outer, taps.n_in, taps.n_out, inner, taps.first.data(), taps.index.data(), weight.data(),
-                      x.data<T>(), y.data<T>());
+    kernels::map_axis(where, outer, taps.n_in, taps.n_out, inner, taps.first.data(), taps.index.data(),
+                      weight.data(), x.data<T>(), y.data<T>());
   });
   return record(y, "resize", {x}, [axis, taps](const Tensor&, const Tensor& g, Needs) {
     return std::vector<Tensor>{map_axis(g, axis, taps.transposed())};
@@ -67,17 +68,20 @@ Taps Taps::transposed() const {
 }
 
 Taps nearest_taps(int64_t n_in, int64_t factor) {
-  SGA_CHECK(n_in > 0 && factor > 0, "nearest_taps: size and factor must be positive, got ", n_in, " and ", factor);
+  SGA_CHECK(n_in > 0 && factor > 0, "nearest_taps: size and factor must be positive, got ", n_in, " and ",
+            factor);
   std::vector<std::map<int64_t, double>> rows;
   for (int64_t o = 0; o < n_in * factor; ++o) rows.push_back({{o / factor, 1.0}});
   return compress(n_in, rows);
 }
 
 Taps bicubic_taps(int64_t n_in, int64_t n_out, double scale, bool antialias, bool one_sided_left) {
-  SGA_CHECK(n_in > 0 && n_out > 0 && scale > 0, "bicubic_taps: sizes and scale must be positive, got ", n_in, " -> ",
-            n_out, " at ", scale);
+  SGA_CHECK(n_in > 0 && n_out > 0 && scale > 0, "bicubic_taps: sizes and scale must be positive, got ", n_in,
+            " -> ", n_out, " at ", scale);
   const bool stretch = antialias && scale < 1;
   const double width = stretch ? 4 / scale : 4;
+  SGA_CHECK((width + 3) * double(n_out) < 0x1p31, "bicubic_taps: ", n_in, " -> ", n_out, " at ", scale,
+            " needs too many terms");
   const int64_t taps = int64_t(std::ceil(width)) + 2;
   std::vector<std::map<int64_t, double>> rows;
   for (int64_t o = 1; o <= n_out; ++o) {
@@ -113,7 +117,8 @@ Tensor resize(const Tensor& x, const Taps& rows, const Taps& columns) {
 
 Tensor pad_reflect(const Tensor& x, int64_t n) {
   SGA_CHECK(x.rank() == 4, "pad_reflect: x must be (N,H,W,C), got ", x.shape());
-  SGA_CHECK(n >= 0 && n < x.dim(1) && n < x.dim(2), "pad_reflect: ", n, " pixels need a larger image than ", x.shape());
+  SGA_CHECK(n >= 0 && n < x.dim(1) && n < x.dim(2), "pad_reflect: ", n, " pixels need a larger image than ",
+            x.shape());
   const auto mirror = [n](int64_t extent) {
     std::vector<std::map<int64_t, double>> rows;
     for (int64_t o = -n; o < extent + n; ++o)

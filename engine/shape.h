@@ -19,10 +19,14 @@ class Shape {
   /// Extent of axis i; negative i counts from the end.
   int64_t operator[](int i) const { return extents_[static_cast<size_t>(i < 0 ? i + rank() : i)]; }
   int64_t& operator[](int i) { return extents_[static_cast<size_t>(i < 0 ? i + rank() : i)]; }
-  /// Number of elements; 1 for a scalar.
+  /// Number of elements; 1 for a scalar. Error if an extent is negative or the elements are more than 2^56.
   int64_t numel() const {
     int64_t n = 1;
-    for (int64_t e : extents_) n *= e;
+    for (int64_t e : extents_) {
+      SGA_CHECK(e >= 0 && e <= (int64_t{1} << 56) / (n > 0 ? n : 1), "shape: an extent of ", *this,
+                " is negative or too large");
+      n *= e;
+    }
     return n;
   }
   const std::vector<int64_t>& extents() const { return extents_; }

@@ -18,14 +18,15 @@ Tensor::Impl::~Impl() {
     std::shared_ptr<Node> n = std::move(dying.back());
     dying.pop_back();
     n->vjp = nullptr;  // frees the tensors it captured, which the inputs below still hold
-    for (Tensor& input : n->inputs)
-      if (input.impl_ && input.impl_.use_count() == 1 && input.impl_->node && input.impl_->node.use_count() == 1)
-        dying.push_back(std::move(input.impl_->node));
+    for (Tensor& input : n->inputs) {
+      const Tensor t = std::move(input);  // one handle at a time: a node may hold a tensor twice
+      if (t.impl_ && t.impl_.use_count() == 1 && t.impl_->node && t.impl_->node.use_count() == 1)
+        dying.push_back(std::move(t.impl_->node));
+    }
   }
 }
 
 Tensor empty(const Shape& shape, Dtype dtype) {
-  for (int64_t e : shape.extents()) SGA_CHECK(e >= 0, "tensor: an extent is negative in shape ", shape);
   Tensor t;
   t.impl_ = std::make_shared<Tensor::Impl>();
   t.impl_->shape = shape;

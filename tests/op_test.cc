@@ -116,6 +116,20 @@ TEST(Autograd, ThirdDerivativeOfInstanceNorm) {
   }, 1e-5);
 }
 
+// One channel of large variance beside one of tiny variance: eps matters for the second alone.
+TEST(Autograd, NormDerivativesWithAGraphKeepEps) {
+  const auto parameter_gradients = [](Dtype dtype) {
+    std::vector<double> values = to_host<double>(case_input({1, 6, 7, 2}, 3, -1, 1, Dtype::f32));
+    for (size_t i = 0; i < values.size(); ++i) values[i] *= i % 2 ? 1e-3 : 1e4;
+    Tensor x = from_host({1, 6, 7, 2}, values, dtype), gamma = full({2}, 1, dtype), beta = full({2}, 0, dtype);
+    gamma.set_requires_grad();
+    const Tensor y = instance_norm(x, gamma, beta, 1e-5, 0.2).y;
+    return to_host<double>(grad(y, {gamma}, case_input(y.shape(), 4, -1, 1, dtype), true)[0]);
+  };
+  const std::vector<double> got = parameter_gradients(Dtype::f32), want = parameter_gradients(Dtype::f64);
+  for (size_t c = 0; c < 2; ++c) EXPECT_NEAR(got[c], want[c], 1e-4 * std::abs(want[c])) << "channel " << c;
+}
+
 TEST(Autograd, BranchingGraphsThatReuseNodes) {
   Tensor a = full({1}, -4, Dtype::f64).set_requires_grad(), b = full({1}, 2, Dtype::f64).set_requires_grad();
   Tensor c = add(a, b);
@@ -168,6 +182,19 @@ TEST(Autograd, FreesItsGraph) {
   EXPECT_EQ(memory_stats().live, before);
 }
 
+TEST(Autograd, FreesItsGraphWhereANodeUsesOneTensorTwice) {
+  Tensor x = full({1}, 1).set_requires_grad(), y = x;
+  for (int i = 0; i < 300000; ++i) y = mul(y, y);
+  EXPECT_EQ(grad(y, {y})[0].item(), 1);
+}
+
+TEST(Autograd, RefusesWhatItCannotDifferentiate) {
+  const std::vector<Tensor> leaves(65, full({1}, 1).set_requires_grad());
+  EXPECT_THROW(concat(leaves, 0), Error);
+  EXPECT_THROW(grad({}, {leaves[0]}), Error);
+  EXPECT_THROW(grad(sum(leaves[0]), {Tensor{}}), Error);
+}
+
 TEST(Autograd, BackwardOfOneGraphTwiceSeesUpdatedWeights) {
   // What the `official` mode of SinGAN relies on: the graph keeps activations but shares the weights' storage.
   Tensor w = full({1}, 2, Dtype::f64).set_requires_grad(), x = full({1}, 3, Dtype::f64).set_requires_grad();
@@ -195,6 +222,15 @@ TEST(Ops, RefuseWrongShapesWithOneSentence) {
       {"slice: [2,5) does not lie in axis 3 of (1,4,4,3)", [&] { slice(x, 3, 2, 3); }},
       {"expand: an axis must be 1 or equal, got (1,4,4,3) and (1,4,4,6)", [&] { expand(x, {1, 4, 4, 6}); }},
       {"reshape: (1,4,4,3) does not have the 7 elements of (7)", [&] { reshape(x, {7}); }},
+      {"shape: an extent of (-1,-3) is negative or too large", [&] { reshape(v, {-1, -3}); }},
+      {"shape: an extent of (4294967296,4294967296) is negative or too large",
+       [&] { empty({int64_t{1} << 32, int64_t{1} << 32}); }},
+      {"conv: the activation's slope must be > 0, got -0.5; use conv and leaky_relu",
+       [&] { conv_bias_act(x, zeros({5, 3, 3, 3}), {}, {}, -0.5); }},
+      {"instance_norm: the activation's slope must be >= 0, got -0.5", [&] { instance_norm(x, {}, {}, 1e-5, -0.5); }},
+      {"gradient_penalty: g must be (N,H,W,C) and not empty, got (0,4,4,3)",
+       [&] { gradient_penalty(zeros({0, 4, 4, 3}), NormOver::sample); }},
+      {"bicubic_taps: 4 -> 100000 at 1e-09 needs too many terms", [] { bicubic_taps(4, 100000, 1e-9, true, false); }},
       {"mul: dtypes must be equal, got float32 and float64", [&] { mul(v, zeros({3}, Dtype::f64)); }},
   };
   for (const Refusal& r : refusals) {
@@ -205,6 +241,12 @@ TEST(Ops, RefuseWrongShapesWithOneSentence) {
       EXPECT_STREQ(e.what(), r.message);
     }
   }
+}
+
+TEST(Ops, SumsOfNothingAreZero) {
+  EXPECT_EQ(sum_to(zeros({0, 2, 2, 3}), {0, 1, 1, 3}).numel(), 0);
+  EXPECT_EQ(to_host<float>(sum_to(zeros({2, 0, 3}), {2, 1, 3})), std::vector<float>(6, 0));
+  EXPECT_EQ(to_host<float>(sum_to(zeros({2, 0}), {2, 1})), std::vector<float>(2, 0));
 }
 
 TEST(Memory, LimitIsNamedInTheError) {

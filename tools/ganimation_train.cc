@@ -203,12 +203,19 @@ void write_page(const RunFolder& run, const TrainingConfig& c, int64_t iteration
 }
 
 void train(TrainOptions& o, CLI::App& app) {
-  RunFolder run(o.common.out, o.common.resume, o.common.force);
-  // A run may be prolonged, and its weights and rates adjusted, on the way.
-  run.configure(app,
-                {"save-minutes", "log-every", "precision", "steps", "epochs", "lr", "critic-lr", "au-weight",
-                 "mask-weight", "cycle-weight", "smooth-weight", "identity-weight", "balance"});
   use_device(o.common);
+  std::optional<RunFolder> opened;
+  const auto open_folder = [&] {
+    opened.emplace(o.common.out, o.common.resume, o.common.force);
+    // A run may be prolonged, and its weights and rates adjusted, on the way.
+    opened->configure(
+        app, {"save-minutes", "log-every", "precision", "steps", "epochs", "lr", "critic-lr", "au-weight",
+              "mask-weight", "cycle-weight", "smooth-weight", "identity-weight", "balance"});
+  };
+  std::error_code ignored;
+  const bool goes_on = o.common.resume && fs::exists(fs::path(o.common.out) / "config.json", ignored);
+  if (goes_on) open_folder();  // options that are not given come from there
+  use_device(o.common);        // the stored precision, if it was not given
   const FaceSet set(o.data);
   const std::vector<int64_t> faces = set.indices(true);
   const TrainingConfig config = training_config(o, set, int64_t(faces.size()));
@@ -218,6 +225,8 @@ void train(TrainOptions& o, CLI::App& app) {
   card.crop_recipe = to_text(set.recipe());
   card.limits = label_quantiles(set, faces, 0.99);
   const Watch watch(set, card.limits);
+  if (!goes_on) open_folder();  // and bad input leaves no folder behind
+  RunFolder& run = *opened;
   if (!o.common.quiet) print_recipe(config, set, faces.size(), trainer);
   double spent = 0;  // seconds, earlier runs included
   if (run.resumed() && has_checkpoint(run.checkpoint())) {
@@ -293,6 +302,15 @@ void train(TrainOptions& o, CLI::App& app) {
 
 }  // namespace
 
+/// CLI::PositiveNumber and its like let it through.
+const CLI::Validator kNoNan(
+    [](const std::string& text) {
+      double value = 0;
+      const bool is_nan = CLI::detail::lexical_cast(text, value) && std::isnan(value);
+      return is_nan ? "must be a number, got " + text : std::string();
+    },
+    "");
+
 void declare_ganimation_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
   CLI::App* train_app = app.add_subcommand("train", "Train on a packed data set of faces (facedata prepare)");
@@ -319,24 +337,31 @@ void declare_ganimation_train(CLI::App& app) {
   train_app->add_option("--upsample", o->upsample, "transposed or resize")
       ->check(CLI::IsMember({"transposed", "resize"}));
   train_app->add_option("--lr", o->lr, "Learning rate (official 1e-4, small 2e-4)")
+      ->check(kNoNan)
       ->check(CLI::PositiveNumber);
   train_app->add_option("--critic-lr", o->critic_lr, "Learning rate of the discriminator (as --lr)")
+      ->check(kNoNan)
       ->check(CLI::PositiveNumber);
   train_app
       ->add_option("--au-weight", o->au_weight,
                    "Weight of the action units' mean squared error (official 160, small 50)")
+      ->check(kNoNan)
       ->check(CLI::NonNegativeNumber);
   train_app
       ->add_option("--mask-weight", o->mask_weight, "Weight of the mean attention; higher paints more (0.1)")
+      ->check(kNoNan)
       ->check(CLI::NonNegativeNumber);
   train_app->add_option("--cycle-weight", o->cycle_weight, "Weight of there and back (10)")
+      ->check(kNoNan)
       ->check(CLI::NonNegativeNumber);
   train_app
       ->add_option("--smooth-weight", o->smooth_weight, "Weight of the attention's total variation (1e-5)")
+      ->check(kNoNan)
       ->check(CLI::NonNegativeNumber);
   train_app
       ->add_option("--identity-weight", o->identity_weight,
                    "Weight of leaving a face with its own AUs alone (0)")
+      ->check(kNoNan)
       ->check(CLI::NonNegativeNumber);
   train_app
       ->add_option("--average", o->average,
@@ -346,6 +371,7 @@ void declare_ganimation_train(CLI::App& app) {
       ->add_option("--balance", o->balance, "Share of faces drawn for a random AU (official 0, small 0.5)")
       ->check(CLI::Range(0.0, 1.0));
   train_app->add_option("--save-minutes", o->save_minutes, "Minutes between checkpoints and contact sheets")
+      ->check(kNoNan)
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   train_app->add_option("--log-every", o->log_every, "Generator updates between two lines of metrics.jsonl")

@@ -27,11 +27,16 @@ std::string text_of(singan::Size s) { return std::to_string(s.w) + "x" + std::to
 // A model file, or the folder of a run that holds one.
 singan::Model open_model(const std::string& path) {
   std::error_code ignored;
-  if (!fs::is_directory(path, ignored)) return singan::load_model(fs::path(path));
-  const fs::path file = fs::path(path) / kModelFile;
-  SGA_CHECK(fs::exists(file, ignored), "singan: ", path, " holds no ", kModelFile,
+  const bool is_folder = fs::is_directory(path, ignored);
+  const fs::path file = is_folder ? fs::path(path) / kModelFile : fs::path(path);
+  SGA_CHECK(!is_folder || fs::exists(file, ignored), path, " holds no ", kModelFile,
             "; give the folder that 'singan train' wrote, after its first level is done");
-  return singan::load_model(file);
+  const Checkpoint checkpoint = load_checkpoint(file);
+  try {
+    return singan::load_model(checkpoint);
+  } catch (const Error& error) {
+    fail("cannot use ", file, ": ", error.what());
+  }
 }
 
 Tensor sample(const singan::Model& model, const singan::SampleOptions& options, uint64_t seed,
@@ -152,6 +157,7 @@ void train(const TrainOptions& options, CLI::App& app) {
   }
   RunFolder run(options.common.out, options.common.resume, options.common.force);
   run.configure(app);
+  use_device(options.common);  // the stored precision, if it was not given
   std::optional<singan::Trainer> trainer;
   if (run.resumed() && has_checkpoint(run.checkpoint()))
     trainer.emplace(load_newest(run.checkpoint()));

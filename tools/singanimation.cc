@@ -57,9 +57,10 @@ std::vector<Expression> requested(const ExpandOptions& options) {
 // The whole of one run; each finished expression has a manifest.csv in its folder, written last.
 class Expansion {
  public:
-  Expansion(const ExpandOptions& options, RunFolder& run)
+  /// Finds whatever can be wrong with the input, and writes nothing yet.
+  explicit Expansion(const ExpandOptions& options)
       : options_(options),
-        run_(run),
+        run_(options.common.out),
         level_(inject_level(options.inject)),
         expressions_(requested(options)),
         model_file_(options.model.empty() ? default_model() : fs::path(options.model)),
@@ -72,16 +73,22 @@ class Expansion {
     SGA_CHECK(!faces.empty(), "no face was found in ", options.image,
               "; give a photograph with one upright, frontal face");
     box_ = box_from_detection(faces.front(), parse_crop_recipe(model_.card().crop_recipe).margin);
+    ActionUnits source{};
     if (options.mode == "add") {
       SGA_CHECK(model_.can_estimate(), "--mode add needs the face's own action units, which ",
                 model_file_.string(), " cannot estimate; use --mode set");
-      source_ = model_.estimate(to_tensor(crop_face(photo_, box_, model_.size()))).front();
+      source = model_.estimate(to_tensor(crop_face(photo_, box_, model_.size()))).front();
     }
+    for (const Expression& expression : expressions_)
+      targets_.push_back(target_action_units(expression,
+                                             options.mode == "add" ? EditMode::add : EditMode::set,
+                                             options.strength, source, model_.card().limits));
   }
 
-  void run() {
+  void run(bool resumed) {
     save_png(run_ / "crop.png", crop_face(photo_, box_, options_.size));
     for (size_t i = 0; i < expressions_.size(); ++i) {
+      if (!resumed) forget(i);
       if (!fs::exists(folder(i) / "manifest.csv")) expand(i);
       write_summary(i + 1);
     }
@@ -89,16 +96,22 @@ class Expansion {
 
  private:
   fs::path folder(size_t i) const { return run_ / expressions_[i].name; }
+  fs::path unfinished(size_t i) const { return folder(i) / "training.safetensors"; }
 
-  ActionUnits target(size_t i) const {
-    return target_action_units(expressions_[i], options_.mode == "add" ? EditMode::add : EditMode::set,
-                               options_.strength, source_, model_.card().limits);
+  // What a run before --force finished or began here is not this run's.
+  void forget(size_t i) const {
+    fs::remove(folder(i) / "manifest.csv");
+    forget_training(i);
+  }
+  void forget_training(size_t i) const {
+    fs::remove(unfinished(i));
+    fs::remove(folder(i) / "training.previous.safetensors");
   }
 
   void expand(size_t i) {
     const std::string& name = expressions_[i].name;
     make_folder(folder(i));
-    const ganimation::PhotoEdit edit = edit_photo(model_, photo_, box_, target(i));
+    const ganimation::PhotoEdit edit = edit_photo(model_, photo_, box_, targets_[i]);
     save_png(folder(i) / "edited.png", crop_face(edit.photo, box_, options_.size));
     save_png(folder(i) / "attention.png", edit.attention);
     save_png(folder(i) / "colour.png", edit.colour);
@@ -114,25 +127,24 @@ class Expansion {
       const std::string file = name + "/samples/" + numbered(k);
       save_png(run_ / file, sample);
       manifest += manifest_row(
-          {file, name, target(i), options_.inject, seed, checksum_, sample.width, sample.height});
+          {file, name, targets_[i], options_.inject, seed, checksum_, sample.width, sample.height});
     }
     write_file(folder(i) / "manifest.csv", manifest_header() + manifest);
   }
 
   // The SinGAN of one edit; goes on from training.safetensors if there is one.
   singan::Model train(size_t i, const Tensor& picture) {
-    const fs::path unfinished = folder(i) / "training.safetensors";
     singan::Config config = singanimation::face_config(options_.quality, options_.common.seed + i);
     if (options_.iterations) config.iterations = options_.iterations;
     std::optional<singan::Trainer> trainer;
-    if (has_checkpoint(unfinished))
-      trainer.emplace(load_newest(unfinished));
+    if (has_checkpoint(unfinished(i)))
+      trainer.emplace(load_newest(unfinished(i)));
     else
       trainer.emplace(config, picture);
     const auto save = [&] {
       Checkpoint checkpoint;
       trainer->store(checkpoint);
-      save_keeping_previous(unfinished, checkpoint);
+      save_keeping_previous(unfinished(i), checkpoint);
     };
     const int64_t per_level = config.iterations;
     Progress progress(trainer->model().pyramid.count() * per_level, expressions_[i].name,
@@ -152,8 +164,7 @@ class Expansion {
       throw Interrupted();
     }
     save_model(folder(i) / "singan.safetensors", trainer->model());
-    fs::remove(unfinished);
-    fs::remove(folder(i) / "training.previous.safetensors");
+    forget_training(i);
     return trainer->model();
   }
 
@@ -172,7 +183,7 @@ class Expansion {
       const std::string& name = expressions_[i].name;
       sheet.push_back(load_image(folder(i) / "edited.png"));
       labels.push_back(name);
-      const ActionUnits units = target(i);
+      const ActionUnits units = targets_[i];
       std::vector<Page::Picture> pictures = {{name + "/edited.png", "edited"},
                                              {name + "/attention.png", "attention (white keeps the photo)"},
                                              {name + "/colour.png", "colour"}};
@@ -206,7 +217,7 @@ class Expansion {
   }
 
   const ExpandOptions& options_;
-  RunFolder& run_;
+  const fs::path run_;
   int level_;
   std::vector<Expression> expressions_;
   fs::path model_file_;
@@ -214,17 +225,24 @@ class Expansion {
   std::string checksum_;
   Image photo_;
   FaceBox box_;
-  ActionUnits source_{};
+  std::vector<ActionUnits> targets_;  // one an expression
 };
 
 void run_expand(const ExpandOptions& options, CLI::App& app) {
   use_device(options.common);
-  // What can be wrong with the input is found before the output folder is touched.
-  requested(options);
-  image_info(read_file(options.image), options.image);
-  RunFolder run(options.common.out, options.common.resume, options.common.force);
-  run.configure(app);
-  Expansion(options, run).run();
+  std::optional<RunFolder> run;
+  const auto open_folder = [&] {
+    run.emplace(options.common.out, options.common.resume, options.common.force);
+    run->configure(app);
+  };
+  std::error_code ignored;
+  const bool goes_on =
+      options.common.resume && fs::exists(fs::path(options.common.out) / "config.json", ignored);
+  if (goes_on) open_folder();  // options that are not given come from there
+  use_device(options.common);  // the stored precision, if it was not given
+  Expansion expansion(options);
+  if (!goes_on) open_folder();  // and bad input leaves no folder behind
+  expansion.run(run->resumed());
 }
 
 }  // namespace

@@ -4,10 +4,10 @@
 
 #include <cstdlib>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
+#include <unordered_map>
 
 #include "kernels/check.h"
 #include "kernels/conv.h"
@@ -152,21 +152,20 @@ Plan make_plan(Kind kind, const ConvShape& g, Precision precision, bool bias, fl
   return plan;
 }
 
+// Sampling at ever new sizes must not fill memory with primitives, which take about 0.1 MB each.
+constexpr size_t kMostPlans = 1024;
+
 const Plan& plan_for(Kind kind, const ConvShape& g, Precision precision, bool bias, float slope) {
   using Key = std::tuple<int, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
                          int64_t, int, bool, float>;
-  static auto* plans = new std::map<Key, std::unique_ptr<Plan>>;
+  static auto* plans = new std::map<Key, Plan>;
   const Key key{int(kind), g.n, g.h, g.w, g.c, g.k, g.r, g.s, g.p, g.q, g.stride, g.pad, int(precision), bias, slope};
-  auto& plan = (*plans)[key];
-  if (!plan) {
-    // Sampling at ever new sizes must not fill memory with primitives.
-    if (plans->size() > 4096) {
-      plans->clear();
-      return plan_for(kind, g, precision, bias, slope);
-    }
-    plan = std::make_unique<Plan>(make_plan(kind, g, precision, bias, slope));
+  auto found = plans->find(key);
+  if (found == plans->end()) {
+    if (plans->size() >= kMostPlans) plans->clear();
+    found = plans->emplace(key, make_plan(kind, g, precision, bias, slope)).first;
   }
-  return *plan;
+  return found->second;
 }
 
 void execute(Kind kind, const ConvShape& g, Precision precision, const float* a, const float* b, const float* bias,
@@ -220,21 +219,27 @@ struct Product {
   dnnl::reorder to_a, to_b;
 };
 
+Product make_product(bool ta, bool tb, int64_t m, int64_t n, int64_t k) {
+  const Tag b_tag = tb ? Tag::ba : Tag::ab;
+  Product product;
+  product.a = Desc({m, k}, Type::bf16, Tag::ab), product.b = Desc({k, n}, Type::bf16, b_tag);
+  product.c = Desc({m, n}, Type::f32, Tag::ab);
+  product.a_user = Desc({m, k}, Type::f32, ta ? Tag::ba : Tag::ab), product.b_user = Desc({k, n}, Type::f32, b_tag);
+  product.matmul = dnnl::matmul({{product.a, product.b, product.c}, cpu()});
+  product.to_a = reorder(product.a_user, product.a), product.to_b = reorder(product.b_user, product.b);
+  return product;
+}
+
 const Product& product_for(bool ta, bool tb, int64_t m, int64_t n, int64_t k) {
   using Key = std::tuple<bool, bool, int64_t, int64_t, int64_t>;
   static auto* products = new std::map<Key, Product>;
-  if (products->size() > 4096) products->clear();
-  const auto [at, made] = products->try_emplace({ta, tb, m, n, k});
-  Product& product = at->second;
-  if (made) {
-    const Tag b_tag = tb ? Tag::ba : Tag::ab;
-    product.a = Desc({m, k}, Type::bf16, Tag::ab), product.b = Desc({k, n}, Type::bf16, b_tag);
-    product.c = Desc({m, n}, Type::f32, Tag::ab);
-    product.a_user = Desc({m, k}, Type::f32, ta ? Tag::ba : Tag::ab), product.b_user = Desc({k, n}, Type::f32, b_tag);
-    product.matmul = dnnl::matmul({{product.a, product.b, product.c}, cpu()});
-    product.to_a = reorder(product.a_user, product.a), product.to_b = reorder(product.b_user, product.b);
+  const Key key{ta, tb, m, n, k};
+  auto found = products->find(key);
+  if (found == products->end()) {
+    if (products->size() >= kMostPlans) products->clear();
+    found = products->emplace(key, make_product(ta, tb, m, n, k)).first;
   }
-  return product;
+  return found->second;
 }
 
 }  // namespace

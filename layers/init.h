@@ -1,4 +1,4 @@
-// Initialisers: fresh tensors of random or constant values.
+// Initialisers: fresh tensors of random values.
 #pragma once
 #include "engine/random.h"
 

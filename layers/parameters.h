@@ -21,6 +21,7 @@ class Parameters {
   const std::vector<Entry>& entries() const { return entries_; }
   /// The trainable tensors, in order of registration.
   std::vector<Tensor> trainable() const;
+  /// Numbers in the trainable tensors.
   int64_t numel() const;
 
   void store(Checkpoint& checkpoint, const std::string& prefix) const;

@@ -1,5 +1,7 @@
 #include "optim/adam.h"
 
+#include <charconv>
+
 #include "engine/device.h"
 #include "kernels/adam.h"
 
@@ -17,7 +19,6 @@ Adam::Adam(const Parameters& parameters, AdamOptions options) : options_(options
 
 void Adam::step(const std::vector<Tensor>& gradients, double lr) {
   SGA_CHECK(gradients.size() == values_.size(), "adam: needs ", values_.size(), " gradients, got ", gradients.size());
-  ++steps_;
   if (values_.empty()) return;
   run(values_[0], [&](auto where, auto zero) {
     using T = decltype(zero);
@@ -28,6 +29,7 @@ void Adam::step(const std::vector<Tensor>& gradients, double lr) {
       table.push_back({values_[i].data<T>(), gradients[i].data<T>(), m_[i].data<T>(), v_[i].data<T>(),
                        values_[i].numel()});
     }
+    ++steps_;
     kernels::adam(where, table.data(), int(table.size()), lr, options_.beta1, options_.beta2, options_.eps, steps_,
                   options_.eps_before_correction);
   });
@@ -42,7 +44,11 @@ void Adam::store(Checkpoint& checkpoint, const std::string& prefix) const {
 }
 
 void Adam::load(const Checkpoint& checkpoint, const std::string& prefix) {
-  steps_ = std::stoll(checkpoint.meta(prefix + "steps"));
+  const std::string& steps = checkpoint.meta(prefix + "steps");
+  const char* end = steps.data() + steps.size();
+  const auto [stop, error] = std::from_chars(steps.data(), end, steps_);
+  SGA_CHECK(error == std::errc{} && stop == end && steps_ >= 0, "adam: \"", prefix,
+            "steps\" of the checkpoint must be a whole number >= 0, got \"", steps, "\"");
   for (size_t i = 0; i < names_.size(); ++i) {
     m_[i].assign(checkpoint.get(prefix + names_[i] + ".m", m_[i].shape()));
     v_[i].assign(checkpoint.get(prefix + names_[i] + ".v", v_[i].shape()));

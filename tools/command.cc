@@ -44,7 +44,9 @@ std::string printable(std::string text) {
 }
 
 int report(const Tool& tool, int code, const std::string& sentence) {
-  std::fprintf(stderr, "%s: %s\n", tool.name, printable(sentence).c_str());
+  const std::string prefix = std::string(tool.name) + ": ";
+  const bool named = sentence.starts_with(prefix);  // the tool's model says who it is, too
+  std::fprintf(stderr, "%s%s\n", named ? "" : prefix.c_str(), printable(sentence).c_str());
   return code;
 }
 

@@ -60,6 +60,9 @@ void edit(EditOptions& o, CLI::App& app) {
         "--mode add needs the face's own action units, which this model cannot estimate; use --mode set");
     source = model.estimate(to_tensor(crop_face(photo, box, model.size()))).front();
   }
+  std::vector<ActionUnits> targets;
+  for (const Expression& expression : expressions)
+    targets.push_back(target_action_units(expression, mode, o.strength, source, model.card().limits));
 
   // Everything that can be refused has been: only now is anything written.
   RunFolder run(o.common.out, false, o.common.force);
@@ -69,9 +72,9 @@ void edit(EditOptions& o, CLI::App& app) {
   std::vector<std::string> labels{"photo"};
   save_png(run / "crop.png", sheet.front());
   page.pictures("The face found", {{"crop.png", ""}});
-  for (const Expression& expression : expressions) {
-    const ActionUnits target = target_action_units(expression, mode, o.strength, source, model.card().limits);
-    const PhotoEdit result = edit_photo(model, photo, box, target);
+  for (size_t i = 0; i < expressions.size(); ++i) {
+    const Expression& expression = expressions[i];
+    const PhotoEdit result = edit_photo(model, photo, box, targets[i]);
     const std::string& name = expression.name;
     save_png(run / (name + ".png"), result.photo);
     save_png(run / (name + "_crop.png"), result.edited);

@@ -300,16 +300,18 @@ void train(TrainOptions& o, CLI::App& app) {
   save();
 }
 
-}  // namespace
+/// CLI::PositiveNumber and its like let NaN through.
+void refuse_nan(CLI::App& app) {
+  const auto is_number = [](const std::string& text) {
+    double value = 0;
+    const bool nan = CLI::detail::lexical_cast(text, value) && std::isnan(value);
+    return nan ? "must be a number, got " + text : std::string();
+  };
+  for (CLI::Option* option : app.get_options())
+    if (option->get_type_name().starts_with("FLOAT")) option->check(is_number, "");
+}
 
-/// CLI::PositiveNumber and its like let it through.
-const CLI::Validator kNoNan(
-    [](const std::string& text) {
-      double value = 0;
-      const bool is_nan = CLI::detail::lexical_cast(text, value) && std::isnan(value);
-      return is_nan ? "must be a number, got " + text : std::string();
-    },
-    "");
+}  // namespace
 
 void declare_ganimation_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
@@ -337,31 +339,24 @@ void declare_ganimation_train(CLI::App& app) {
   train_app->add_option("--upsample", o->upsample, "transposed or resize")
       ->check(CLI::IsMember({"transposed", "resize"}));
   train_app->add_option("--lr", o->lr, "Learning rate (official 1e-4, small 2e-4)")
-      ->check(kNoNan)
       ->check(CLI::PositiveNumber);
   train_app->add_option("--critic-lr", o->critic_lr, "Learning rate of the discriminator (as --lr)")
-      ->check(kNoNan)
       ->check(CLI::PositiveNumber);
   train_app
       ->add_option("--au-weight", o->au_weight,
                    "Weight of the action units' mean squared error (official 160, small 50)")
-      ->check(kNoNan)
       ->check(CLI::NonNegativeNumber);
   train_app
       ->add_option("--mask-weight", o->mask_weight, "Weight of the mean attention; higher paints more (0.1)")
-      ->check(kNoNan)
       ->check(CLI::NonNegativeNumber);
   train_app->add_option("--cycle-weight", o->cycle_weight, "Weight of there and back (10)")
-      ->check(kNoNan)
       ->check(CLI::NonNegativeNumber);
   train_app
       ->add_option("--smooth-weight", o->smooth_weight, "Weight of the attention's total variation (1e-5)")
-      ->check(kNoNan)
       ->check(CLI::NonNegativeNumber);
   train_app
       ->add_option("--identity-weight", o->identity_weight,
                    "Weight of leaving a face with its own AUs alone (0)")
-      ->check(kNoNan)
       ->check(CLI::NonNegativeNumber);
   train_app
       ->add_option("--average", o->average,
@@ -371,12 +366,12 @@ void declare_ganimation_train(CLI::App& app) {
       ->add_option("--balance", o->balance, "Share of faces drawn for a random AU (official 0, small 0.5)")
       ->check(CLI::Range(0.0, 1.0));
   train_app->add_option("--save-minutes", o->save_minutes, "Minutes between checkpoints and contact sheets")
-      ->check(kNoNan)
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   train_app->add_option("--log-every", o->log_every, "Generator updates between two lines of metrics.jsonl")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  refuse_nan(*train_app);
   add_compute_options(*train_app, o->common);
   add_seed_option(*train_app, o->common);
   add_run_options(*train_app, o->common);

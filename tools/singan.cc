@@ -87,7 +87,10 @@ singan::Config config_of(const TrainOptions& o) {
   const bool official = config.pyramid.official;
   config.pyramid = o.pyramid;
   config.pyramid.official = official;
-  config.iterations = o.iterations ? o.iterations : singan::iterations_of_quality(o.quality);
+  if (o.iterations)
+    config.iterations = o.iterations;
+  else
+    singan::set_quality(config, o.quality);
   config.seed = o.common.seed;
   return config;
 }
@@ -208,7 +211,9 @@ void declare_train(CLI::App& app) {
                   "default: the recommended fixes; official: all quirks of the official code")
       ->check(CLI::IsMember({"default", "official"}));
   auto* quality =
-      sub->add_option("--quality", o->quality, "Iterations per level: quick 60, standard 400, full 2000")
+      sub->add_option(
+             "--quality", o->quality,
+             "Iterations per level: quick 150, standard 600, full 2000; one critic step each, full three")
           ->check(CLI::IsMember({"quick", "standard", "full"}));
   sub->add_option("--iterations", o->iterations, "Iterations per level, instead of --quality; 0: by quality")
       ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}))

@@ -35,13 +35,13 @@ void singan_iteration(benchmark::State& state, const char* preset, int64_t h, in
   level.rec_prior = zeros({1, h, w, 3});
   const singan::Draws draws{rng.normal({1, h, w, 3}),
                             {},
-                            rng.normal({config.steps, h, w, 3}),
-                            std::vector<double>(size_t(config.steps), 0.4)};
+                            rng.normal({config.critic_updates, h, w, 3}),
+                            std::vector<double>(size_t(config.critic_updates), 0.4)};
   reset_memory_peak();
   for (auto _ : state) singan::train_iteration(level, config, draws, 5e-4);
   const double d = patch_net_flops(h, w, 3, width, 1), g = patch_net_flops(h + 10, w + 10, 3, width, 3);
-  const double walks = config.generator_steps == singan::GeneratorSteps::accum ? 1 : double(config.steps);
-  bench::report_flops(state, double(config.steps) * (12 * d + g) + 2 * d + walks * 5 * g);
+  const double walks = config.generator_steps == singan::GeneratorSteps::accum ? 1 : double(config.generator_updates);
+  bench::report_flops(state, double(config.critic_updates) * (12 * d + g) + 2 * d + walks * 5 * g);
   state.counters["peak_MB"] = double(memory_stats().peak) * 1e-6;
   set_precision(Precision::fp32);
 }

@@ -687,7 +687,7 @@ TEST_F(SinganSampling, ModelsSurviveTheRoundTrip) {
   EXPECT_NE(refused("pyramid.levels", "24x24 32x"), "");
   EXPECT_NE(refused("pyramid.levels", "24x24 999999x32"), "");
   EXPECT_NE(refused("finished", "3"), "");
-  EXPECT_NE(refused("config.steps", "0"), "");
+  EXPECT_NE(refused("config.critic_updates", "0"), "");
   EXPECT_NE(refused("config.base_channels", "1000000000"), "");
   EXPECT_NE(refused("level0.noise_amp", "much"), "");
 }
@@ -705,7 +705,13 @@ TEST(SinganConfig, SurvivesTheRoundTrip) {
   EXPECT_EQ(d.decay_at(), 1600);
   EXPECT_EQ(preset("default").decay_at(), 1600);
   EXPECT_THROW(preset("oficial"), Error);
-  EXPECT_THROW(iterations_of_quality("best"), Error);
+  EXPECT_THROW(set_quality(c, "best"), Error);
+  set_quality(c, "quick");
+  EXPECT_EQ(c.iterations, 150);
+  EXPECT_EQ(c.critic_updates, 3);  // the official preset keeps its ratio
+  Config own = preset("default");
+  set_quality(own, "quick");
+  EXPECT_EQ(own.critic_updates, 1);
 }
 
 }  // namespace

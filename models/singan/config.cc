@@ -51,7 +51,8 @@ void for_each_field(C& c, F&& f) {
   f("iterations", c.iterations);
   f("milestone", c.milestone);
   f("snapshot_every", c.snapshot_every);
-  f("steps", c.steps);
+  f("critic_updates", c.critic_updates);
+  f("generator_updates", c.generator_updates);
   f("lr", c.lr);
   f("decay", c.decay);
   f("penalty_weight", c.penalty_weight);
@@ -91,11 +92,11 @@ Config preset(const std::string& name) {
   return c;
 }
 
-int64_t iterations_of_quality(const std::string& name) {
-  if (name == "quick") return 60;
-  if (name == "standard") return 400;
-  SGA_CHECK(name == "full", "singan: unknown quality '", name, "'; choose quick, standard or full");
-  return 2000;
+void set_quality(Config& config, const std::string& name) {
+  SGA_CHECK(name == "quick" || name == "standard" || name == "full", "singan: unknown quality '", name,
+            "'; choose quick, standard or full");
+  config.iterations = name == "quick" ? 150 : name == "standard" ? 600 : 2000;
+  if (name != "full" && config.generator_steps != GeneratorSteps::official) config.critic_updates = 1;
 }
 
 void check(const Config& c) {
@@ -106,7 +107,8 @@ void check(const Config& c) {
   within("iterations", double(c.iterations), 1, 1e7);
   within("milestone", double(c.milestone), 0, 1e7);
   within("snapshot_every", double(c.snapshot_every), 0, 1e7);
-  within("steps", double(c.steps), 1, 100);
+  within("critic_updates", double(c.critic_updates), 1, 100);
+  within("generator_updates", double(c.generator_updates), 1, 100);
   within("base_channels", double(c.base_channels), 1, 256);
   within("lr", c.lr, 1e-8, 1);
   within("decay", c.decay, 0, 1);

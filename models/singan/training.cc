@@ -44,10 +44,10 @@ LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, con
   LossesOf<Tensor> losses;
   GeneratorInput in;
   Tensor fake;
-  for (int64_t step = 0; step < config.steps; ++step) {
+  for (int64_t step = 0; step < config.critic_updates; ++step) {
     in = generator_input(draws.noise, level.noise_amp, slice(draws.priors, 0, step, 1));
     // Only the last fake is walked back through.
-    GradMode mode(step + 1 == config.steps);
+    GradMode mode(step + 1 == config.critic_updates);
     fake = level.generator(in.z, in.prev);
     GradMode on(true);
     const CriticLosses l = critic_step(level, config, fake.detach(), draws.mix[size_t(step)], lr);
@@ -59,7 +59,7 @@ LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, con
   const GeneratorInput rec = generator_input(draws.rec_noise, level.noise_amp, level.rec_prior);
   const std::vector<Tensor> weights = level.generator.net.parameters().trainable();
   std::vector<Tensor> gradients;
-  for (int64_t step = 0; step < config.steps; ++step) {
+  for (int64_t step = 0; step < config.generator_updates; ++step) {
     if (config.generator_steps == GeneratorSteps::fresh && step > 0) {
       fake = level.generator(in.z, in.prev);
       adv = adversarial(level.critic, fake);
@@ -117,8 +117,8 @@ Draws Trainer::draw(const LevelTraining& level) {
   d.noise = draw_noise(rng_, n, size, model_.dtype());
   if (coarsest && !model_.config.fixed_code) model_.code = rng_.normal(model_.code.shape(), model_.dtype());
   if (coarsest) d.rec_noise = code_noise(model_);
-  d.priors = random_priors(model_, n, model_.config.steps, rng_);
-  for (int64_t step = 0; step < model_.config.steps; ++step) d.mix.push_back(rng_.uniform());
+  d.priors = random_priors(model_, n, model_.config.critic_updates, rng_);
+  for (int64_t step = 0; step < model_.config.critic_updates; ++step) d.mix.push_back(rng_.uniform());
   SGA_CHECK(d.noise.shape() == level.real.shape(), "singan: level ", n, " has an image of shape ",
             level.real.shape());
   return d;

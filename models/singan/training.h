@@ -29,7 +29,7 @@ struct LevelTraining {
 struct Draws {
   Tensor noise;      ///< (1,H,W,3), the same for every step
   Tensor rec_noise;  ///< (1,H,W,3): z* at level 0, empty above
-  Tensor priors;     ///< (steps,H,W,3): one for each critic step
+  Tensor priors;     ///< (critic_updates,H,W,3): one for each critic step
   std::vector<double>
       mix;  ///< weight of the real image in the gradient penalty, in [0,1), for each critic step
 };

@@ -14,7 +14,7 @@ Tensor training_picture(const Image& photo, const FaceBox& box, int64_t size) {
 
 singan::Config face_config(const std::string& quality, uint64_t seed) {
   singan::Config config = singan::preset("default");
-  config.iterations = singan::iterations_of_quality(quality);
+  singan::set_quality(config, quality);
   config.seed = seed;
   return config;
 }

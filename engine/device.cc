@@ -29,8 +29,9 @@ std::string device_description() {
 }
 
 void set_precision(Precision p) {
-  SGA_CHECK(p != Precision::bf16 || kernels::cpu_has_bf16(),
-            "precision: this processor has neither AVX512-BF16 nor AMX, so bf16 cannot run; use --precision fp32");
+  SGA_CHECK(
+      p != Precision::bf16 || kernels::cpu_has_bf16(),
+      "precision: this processor has neither AVX512-BF16 nor AMX, so bf16 cannot run; use --precision fp32");
   current = p;
 }
 

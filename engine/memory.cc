@@ -45,8 +45,8 @@ class Cache {
       std::free(block);
       stats_.cached -= bytes;
     }
-    // Blocks of sizes that are no longer used would pile up; those of a training step must all stay, or every step
-    // would fault its pages in again.
+    // Blocks of sizes that are no longer used would pile up; those of a training step must all stay, or every
+    // step would fault its pages in again.
     if (stats_.live + stats_.cached > stats_.peak + stats_.peak / 4 + (64 << 20)) drop();
   }
 
@@ -74,7 +74,8 @@ class Cache {
     if (!limit_ || stats_.live + bytes <= limit_) block = std::aligned_alloc(64, static_cast<size_t>(bytes));
     if (!block) {
       drop();
-      if (!limit_ || stats_.live + bytes <= limit_) block = std::aligned_alloc(64, static_cast<size_t>(bytes));
+      if (!limit_ || stats_.live + bytes <= limit_)
+        block = std::aligned_alloc(64, static_cast<size_t>(bytes));
     }
     if (!block)
       fail("out of memory: needed ", bytes, " bytes more with ", stats_.live, " live (peak ", stats_.peak,

@@ -49,7 +49,8 @@ int checked_axis(const char* op, const Tensor& x, int axis) {
   return a;
 }
 
-// `count` entries of `axis` of x at `begin`, in a tensor of zeros with `extent` entries: the transpose of slice.
+// `count` entries of `axis` of x at `begin`, in a tensor of zeros with `extent` entries: the transpose of
+// slice.
 Tensor embed(const Tensor& x, int axis, int64_t begin, int64_t extent) {
   Shape shape = x.shape();
   shape[axis] = extent;
@@ -57,8 +58,8 @@ Tensor embed(const Tensor& x, int axis, int64_t begin, int64_t extent) {
   const Split s = split_at(x.shape(), axis);
   run(x, [&](auto where, auto zero) {
     using T = decltype(zero);
-    kernels::copy_rows(where, s.outer, x.dim(axis) * s.inner, x.data<T>(), x.dim(axis) * s.inner, 0, y.data<T>(),
-                       extent * s.inner, begin * s.inner);
+    kernels::copy_rows(where, s.outer, x.dim(axis) * s.inner, x.data<T>(), x.dim(axis) * s.inner, 0,
+                       y.data<T>(), extent * s.inner, begin * s.inner);
   });
   const int64_t count = x.dim(axis);
   return record(y, "embed", {x}, [=](const Tensor&, const Tensor& g, Needs) {
@@ -128,8 +129,8 @@ Tensor pad(const Tensor& x, Border border) {
   Tensor y = empty({x.dim(0), h, w, x.dim(3)}, x.dtype());
   run(x, [&](auto where, auto zero) {
     using T = decltype(zero);
-    kernels::shift_window(where, x.dim(0), x.dim(1), x.dim(2), x.dim(3), border.top, border.left, h, w, x.data<T>(),
-                          y.data<T>());
+    kernels::shift_window(where, x.dim(0), x.dim(1), x.dim(2), x.dim(3), border.top, border.left, h, w,
+                          x.data<T>(), y.data<T>());
   });
   return record(y, "pad", {x}, [border](const Tensor&, const Tensor& g, Needs) {
     return std::vector<Tensor>{pad(g, {-border.top, -border.bottom, -border.left, -border.right})};
@@ -138,8 +139,8 @@ Tensor pad(const Tensor& x, Border border) {
 
 Tensor crop(const Tensor& x, int64_t top, int64_t left, int64_t h, int64_t w) {
   SGA_CHECK(x.rank() == 4, "crop: x must be (N,H,W,C), got ", x.shape());
-  SGA_CHECK(top >= 0 && left >= 0 && h > 0 && w > 0 && top + h <= x.dim(1) && left + w <= x.dim(2), "crop: ", h, "x",
-            w, " at row ", top, ", column ", left, " does not lie in ", x.shape());
+  SGA_CHECK(top >= 0 && left >= 0 && h > 0 && w > 0 && top + h <= x.dim(1) && left + w <= x.dim(2),
+            "crop: ", h, "x", w, " at row ", top, ", column ", left, " does not lie in ", x.shape());
   return pad(x, {-top, top + h - x.dim(1), -left, left + w - x.dim(2)});
 }
 
@@ -168,11 +169,11 @@ Tensor concat(const std::vector<Tensor>& parts, int axis_or_end) {
   Shape shape = parts[0].shape();
   shape[axis] = 0;
   for (const Tensor& p : parts) {
-    SGA_CHECK(p.rank() == shape.rank() && p.dtype() == parts[0].dtype(), "concat: rank or dtype differs, got ",
-              p.shape(), " beside ", parts[0].shape());
+    SGA_CHECK(p.rank() == shape.rank() && p.dtype() == parts[0].dtype(),
+              "concat: rank or dtype differs, got ", p.shape(), " beside ", parts[0].shape());
     for (int i = 0; i < shape.rank(); ++i)
-      SGA_CHECK(i == axis || p.dim(i) == shape[i], "concat: extents besides axis ", axis, " must be equal, got ",
-                p.shape(), " beside ", parts[0].shape());
+      SGA_CHECK(i == axis || p.dim(i) == shape[i], "concat: extents besides axis ", axis,
+                " must be equal, got ", p.shape(), " beside ", parts[0].shape());
     shape[axis] += p.dim(axis);
   }
   Tensor y = empty(shape, parts[0].dtype());

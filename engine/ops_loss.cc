@@ -15,8 +15,8 @@ Tensor like(const Tensor& scalar, const Tensor& x) {
 }
 
 void check_pair(const char* op, const Tensor& a, const Tensor& b) {
-  SGA_CHECK(a.shape() == b.shape() && a.dtype() == b.dtype(), op, ": needs two tensors of one shape and dtype, got ",
-            a.shape(), " and ", b.shape());
+  SGA_CHECK(a.shape() == b.shape() && a.dtype() == b.dtype(), op,
+            ": needs two tensors of one shape and dtype, got ", a.shape(), " and ", b.shape());
 }
 
 }  // namespace
@@ -56,14 +56,17 @@ Tensor attention_composite(const Tensor& a, const Tensor& x, const Tensor& c) {
   Tensor y = empty(x.shape(), x.dtype());
   run(x, [&](auto where, auto zero) {
     using T = decltype(zero);
-    kernels::attention_composite(where, a.numel(), x.dim(3), a.data<T>(), x.data<T>(), c.data<T>(), y.data<T>());
+    kernels::attention_composite(where, a.numel(), x.dim(3), a.data<T>(), x.data<T>(), c.data<T>(),
+                                 y.data<T>());
   });
   return record(y, "attention_composite", {a, x, c}, [a, x, c](const Tensor&, const Tensor& g, Needs needs) {
     if (grad_enabled()) {
       const Tensor wide = expand(a, x.shape()), ag = mul(wide, g);
       return std::vector<Tensor>{needs[0] ? sum_to(mul(sub(x, c), g), a.shape()) : Tensor{}, ag, sub(g, ag)};
     }
-    const auto output = [&](size_t i, const Tensor& of) { return needs[i] ? empty(of.shape(), of.dtype()) : Tensor{}; };
+    const auto output = [&](size_t i, const Tensor& of) {
+      return needs[i] ? empty(of.shape(), of.dtype()) : Tensor{};
+    };
     const Tensor ga = output(0, a), gx = output(1, x), gc = output(2, c);
     run(x, [&](auto where, auto zero) {
       using T = decltype(zero);
@@ -81,7 +84,8 @@ Tensor total_variation(const Tensor& x, Variation kind) {
   Tensor y = empty({1}, x.dtype());
   run(x, [&](auto where, auto zero) {
     using T = decltype(zero);
-    kernels::total_variation(where, x.dim(0), x.dim(1), x.dim(2), x.dim(3), squared, x.data<T>(), y.data<T>());
+    kernels::total_variation(where, x.dim(0), x.dim(1), x.dim(2), x.dim(3), squared, x.data<T>(),
+                             y.data<T>());
   });
   return record(y, "total_variation", {x}, [x, squared](const Tensor&, const Tensor& g, Needs) {
     if (grad_enabled()) {
@@ -101,15 +105,16 @@ Tensor total_variation(const Tensor& x, Variation kind) {
     Tensor gx = empty(x.shape(), x.dtype());
     run(x, [&](auto where, auto zero) {
       using T = decltype(zero);
-      kernels::total_variation_grad(where, x.dim(0), x.dim(1), x.dim(2), x.dim(3), squared, x.data<T>(), g.data<T>(),
-                                    gx.data<T>());
+      kernels::total_variation_grad(where, x.dim(0), x.dim(1), x.dim(2), x.dim(3), squared, x.data<T>(),
+                                    g.data<T>(), gx.data<T>());
     });
     return std::vector<Tensor>{gx};
   });
 }
 
 Tensor gradient_penalty(const Tensor& g, NormOver over, double eps) {
-  SGA_CHECK(g.rank() == 4 && g.numel() > 0, "gradient_penalty: g must be (N,H,W,C) and not empty, got ", g.shape());
+  SGA_CHECK(g.rank() == 4 && g.numel() > 0, "gradient_penalty: g must be (N,H,W,C) and not empty, got ",
+            g.shape());
   const int64_t groups = over == NormOver::sample ? g.dim(0) : g.dim(0) * g.dim(1) * g.dim(2);
   const int64_t size = g.numel() / groups;
   const Tensor norm = empty({groups}, g.dtype());
@@ -123,12 +128,14 @@ Tensor gradient_penalty(const Tensor& g, NormOver over, double eps) {
       const Tensor flat = reshape(g, {groups, size});
       const Tensor n = power(affine(sum_to(mul(flat, flat), {groups, 1}), 1, eps), 0.5);
       const Tensor factor = affine(mul(affine(n, 1, -1), power(n, -1)), 2.0 / double(groups));
-      return std::vector<Tensor>{reshape(mul(mul(flat, expand(factor, flat.shape())), like(seed, flat)), g.shape())};
+      return std::vector<Tensor>{
+          reshape(mul(mul(flat, expand(factor, flat.shape())), like(seed, flat)), g.shape())};
     }
     Tensor gg = empty(g.shape(), g.dtype());
     run(g, [&](auto where, auto zero) {
       using T = decltype(zero);
-      kernels::gradient_penalty_grad(where, groups, size, g.data<T>(), norm.data<T>(), seed.data<T>(), gg.data<T>());
+      kernels::gradient_penalty_grad(where, groups, size, g.data<T>(), norm.data<T>(), seed.data<T>(),
+                                     gg.data<T>());
     });
     return std::vector<Tensor>{gg};
   });

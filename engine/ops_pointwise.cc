@@ -52,14 +52,20 @@ Tensor combine(const char* op, const Tensor& a, double alpha, const Tensor& b, d
     kernels::blend<T>(where, pa, T(alpha), pb, T(beta), py, n);
   });
   return record(y, op, {a, b}, [alpha, beta](const Tensor&, const Tensor& g, Needs needs) {
-    return std::vector<Tensor>{!needs[0] ? Tensor{} : alpha == 1 ? g : affine(g, alpha),
-                               !needs[1] ? Tensor{} : beta == 1 ? g : affine(g, beta)};
+    return std::vector<Tensor>{!needs[0]    ? Tensor{}
+                               : alpha == 1 ? g
+                                            : affine(g, alpha),
+                               !needs[1]   ? Tensor{}
+                               : beta == 1 ? g
+                                           : affine(g, beta)};
   });
 }
 
 }  // namespace
 
-Tensor blend(const Tensor& a, double alpha, const Tensor& b, double beta) { return combine("blend", a, alpha, b, beta); }
+Tensor blend(const Tensor& a, double alpha, const Tensor& b, double beta) {
+  return combine("blend", a, alpha, b, beta);
+}
 Tensor add(const Tensor& a, const Tensor& b) { return combine("add", a, 1, b, 1); }
 Tensor sub(const Tensor& a, const Tensor& b) { return combine("sub", a, 1, b, -1); }
 
@@ -128,9 +134,8 @@ Tensor sigmoid(const Tensor& x) {
 
 Tensor abs(const Tensor& x) {
   Tensor y = map(x, [](auto where, auto* px, auto* py, int64_t n) { kernels::abs(where, px, py, n); });
-  return record(y, "abs", {x}, [x](const Tensor&, const Tensor& g, Needs) {
-    return std::vector<Tensor>{sign_gate(g, x)};
-  });
+  return record(y, "abs", {x},
+                [x](const Tensor&, const Tensor& g, Needs) { return std::vector<Tensor>{sign_gate(g, x)}; });
 }
 
 Tensor sign_gate(const Tensor& g, const Tensor& x) {

@@ -9,8 +9,8 @@ namespace sga {
 
 const char* name_of(Dtype t) { return t == Dtype::f32 ? "float32" : "float64"; }
 
-// A chain of nodes can be tens of thousands long (one training step of a deep pyramid): it is taken apart in a loop,
-// since the default recursive destruction would overflow the stack.
+// A chain of nodes can be tens of thousands long (one training step of a deep pyramid): it is taken apart in
+// a loop, since the default recursive destruction would overflow the stack.
 Tensor::Impl::~Impl() {
   std::vector<std::shared_ptr<Node>> dying;
   if (node && node.use_count() == 1) dying.push_back(std::move(node));
@@ -69,7 +69,8 @@ Tensor Tensor::detach() const { return view(shape()); }
 
 Tensor Tensor::clone() const {
   Tensor t = empty(shape(), dtype());
-  std::memcpy(t.impl_->storage->data(), impl_->storage->data(), static_cast<size_t>(numel() * size_of(dtype())));
+  std::memcpy(t.impl_->storage->data(), impl_->storage->data(),
+              static_cast<size_t>(numel() * size_of(dtype())));
   return t;
 }
 
@@ -79,9 +80,10 @@ double Tensor::item() const {
 }
 
 void Tensor::assign(const Tensor& src) {
-  SGA_CHECK(src.numel() == numel() && src.dtype() == dtype(), "assign: cannot copy ", name_of(src.dtype()), " ",
-            src.shape(), " into ", name_of(dtype()), " ", shape());
-  std::memmove(impl_->storage->data(), src.impl_->storage->data(), static_cast<size_t>(numel() * size_of(dtype())));
+  SGA_CHECK(src.numel() == numel() && src.dtype() == dtype(), "assign: cannot copy ", name_of(src.dtype()),
+            " ", src.shape(), " into ", name_of(dtype()), " ", shape());
+  std::memmove(impl_->storage->data(), src.impl_->storage->data(),
+               static_cast<size_t>(numel() * size_of(dtype())));
 }
 
 template <class T>

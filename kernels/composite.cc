@@ -10,8 +10,8 @@ void attention_composite(Cpu, int64_t pixels, int64_t channels, const T* a, cons
 }
 
 template <class T>
-void attention_composite_grad(Cpu, int64_t pixels, int64_t channels, const T* a, const T* x, const T* c, const T* gy,
-                              T* ga, T* gx, T* gc) {
+void attention_composite_grad(Cpu, int64_t pixels, int64_t channels, const T* a, const T* x, const T* c,
+                              const T* gy, T* ga, T* gx, T* gc) {
 #pragma omp parallel for if (pixels > 4096)
   for (int64_t p = 0; p < pixels; ++p) {
     T sum = 0;
@@ -24,9 +24,9 @@ void attention_composite_grad(Cpu, int64_t pixels, int64_t channels, const T* a,
   }
 }
 
-#define INSTANTIATE(T)                                                                                       \
-  template void attention_composite(Cpu, int64_t, int64_t, const T*, const T*, const T*, T*);                \
-  template void attention_composite_grad(Cpu, int64_t, int64_t, const T*, const T*, const T*, const T*, T*,  \
+#define INSTANTIATE(T)                                                                                      \
+  template void attention_composite(Cpu, int64_t, int64_t, const T*, const T*, const T*, T*);               \
+  template void attention_composite_grad(Cpu, int64_t, int64_t, const T*, const T*, const T*, const T*, T*, \
                                          T*, T*);
 INSTANTIATE(float)
 INSTANTIATE(double)

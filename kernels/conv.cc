@@ -67,7 +67,8 @@ template void conv_dx_reference(const ConvShape&, const double*, const double*, 
 template void conv_dw_reference(const ConvShape&, const float*, const float*, float*);
 template void conv_dw_reference(const ConvShape&, const double*, const double*, double*);
 
-void conv(Cpu, const ConvShape& g, const double* x, const double* w, const double* b, double slope, double* y) {
+void conv(Cpu, const ConvShape& g, const double* x, const double* w, const double* b, double slope,
+          double* y) {
   conv_reference(g, x, w, b, slope, y);
 }
 void conv_dx(Cpu, const ConvShape& g, const double* gy, const double* w, double* gx) {

@@ -1,5 +1,5 @@
-// Float convolution and matrix product through oneDNN. Activations stay in NHWC: only filters are reordered, into the
-// blocked layout oneDNN asks for. A primitive is made once per (kind, shape, precision) and cached.
+// Float convolution and matrix product through oneDNN. Activations stay in NHWC: only filters are reordered,
+// into the blocked layout oneDNN asks for. A primitive is made once per (kind, shape, precision) and cached.
 #include <omp.h>
 
 #include <cstdlib>
@@ -45,7 +45,8 @@ class Scratch {
       data_ = std::aligned_alloc(64, bytes_);
       if (!data_) {
         bytes_ = 0;
-        fail("out of memory: a convolution needed ", bytes, " bytes of scratch; use a smaller image or --batch");
+        fail("out of memory: a convolution needed ", bytes,
+             " bytes of scratch; use a smaller image or --batch");
       }
     }
     return data_;
@@ -66,10 +67,11 @@ Workspace& workspace() {
 
 enum class Kind { forward, by_data, by_weights };
 
-// A convolution ready to run: memory objects without data, primitives, and reorders where the layout or type differs.
+// A convolution ready to run: memory objects without data, primitives, and reorders where the layout or type
+// differs.
 struct Plan {
   dnnl::primitive conv;
-  Desc a, b, c;                // the plan's own operands and result
+  Desc a, b, c;                 // the plan's own operands and result
   Desc a_user, b_user, c_user;  // ours: float32 NHWC and (K,R,S,C)
   dnnl::reorder to_a, to_b, from_c;
   bool reorder_a, reorder_b, reorder_c;
@@ -92,7 +94,8 @@ Plan make_plan(Kind kind, const ConvShape& g, Precision precision, bool bias, fl
   const dnnl::memory::dims xd{g.n, g.c, g.h, g.w}, wd{g.k, g.c, g.r, g.s}, yd{g.n, g.k, g.p, g.q};
   const dnnl::memory::dims stride{g.stride, g.stride}, before{g.pad, g.pad};
   // Padding on the far side: what makes the extents come out, negative where rows are left unread.
-  const dnnl::memory::dims after{(g.p - 1) * g.stride + g.r - g.h - g.pad, (g.q - 1) * g.stride + g.s - g.w - g.pad};
+  const dnnl::memory::dims after{(g.p - 1) * g.stride + g.r - g.h - g.pad,
+                                 (g.q - 1) * g.stride + g.s - g.w - g.pad};
   const Desc x(xd, kind == Kind::by_data ? Type::f32 : half, Tag::nhwc);
   const Desc w(wd, kind == Kind::by_weights ? Type::f32 : half, Tag::any);
   const Desc y(yd, kind == Kind::forward ? Type::f32 : half, Tag::nhwc);
@@ -109,7 +112,8 @@ Plan make_plan(Kind kind, const ConvShape& g, Precision precision, bool bias, fl
   }
   using Forward = dnnl::convolution_forward;
   const auto forward_desc = [&](const Desc& fx, const Desc& fw, const Desc& fy) {
-    const auto prop = kind == Kind::forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
+    const auto prop =
+        kind == Kind::forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
     return bias ? Forward::desc(prop, algorithm, fx, fw, b, fy, stride, before, after)
                 : Forward::desc(prop, algorithm, fx, fw, fy, stride, before, after);
   };
@@ -122,18 +126,21 @@ Plan make_plan(Kind kind, const ConvShape& g, Precision precision, bool bias, fl
     plan.scratch = pd.scratchpad_desc().get_size();
   } else {
     // Backward descriptors want the forward one as a hint, with the same types where they meet.
-    Forward::primitive_desc hint(forward_desc(Desc(xd, half, Tag::nhwc), Desc(wd, half, Tag::any),
-                                              Desc(yd, half == Type::f32 ? Type::f32 : Type::bf16, Tag::nhwc)),
-                                 cpu());
+    Forward::primitive_desc hint(
+        forward_desc(Desc(xd, half, Tag::nhwc), Desc(wd, half, Tag::any),
+                     Desc(yd, half == Type::f32 ? Type::f32 : Type::bf16, Tag::nhwc)),
+        cpu());
     if (kind == Kind::by_data) {
       using Backward = dnnl::convolution_backward_data;
-      Backward::primitive_desc pd(Backward::desc(algorithm, x, w, y, stride, before, after), attributes, cpu(), hint);
+      Backward::primitive_desc pd(Backward::desc(algorithm, x, w, y, stride, before, after), attributes,
+                                  cpu(), hint);
       plan.conv = Backward(pd);
       plan.a = pd.diff_dst_desc(), plan.b = pd.weights_desc(), plan.c = pd.diff_src_desc();
       plan.scratch = pd.scratchpad_desc().get_size();
     } else {
       using Backward = dnnl::convolution_backward_weights;
-      Backward::primitive_desc pd(Backward::desc(algorithm, x, w, y, stride, before, after), attributes, cpu(), hint);
+      Backward::primitive_desc pd(Backward::desc(algorithm, x, w, y, stride, before, after), attributes,
+                                  cpu(), hint);
       plan.conv = Backward(pd);
       plan.a = pd.src_desc(), plan.b = pd.diff_dst_desc(), plan.c = pd.diff_weights_desc();
       plan.scratch = pd.scratchpad_desc().get_size();
@@ -156,10 +163,11 @@ Plan make_plan(Kind kind, const ConvShape& g, Precision precision, bool bias, fl
 constexpr size_t kMostPlans = 1024;
 
 const Plan& plan_for(Kind kind, const ConvShape& g, Precision precision, bool bias, float slope) {
-  using Key = std::tuple<int, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
-                         int64_t, int, bool, float>;
+  using Key = std::tuple<int, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                         int64_t, int64_t, int, bool, float>;
   static auto* plans = new std::map<Key, Plan>;
-  const Key key{int(kind), g.n, g.h, g.w, g.c, g.k, g.r, g.s, g.p, g.q, g.stride, g.pad, int(precision), bias, slope};
+  const Key key{int(kind),      g.n,  g.h,  g.w, g.c, g.k, g.r, g.s, g.p, g.q, g.stride, g.pad,
+                int(precision), bias, slope};
   auto found = plans->find(key);
   if (found == plans->end()) {
     if (plans->size() >= kMostPlans) plans->clear();
@@ -168,8 +176,8 @@ const Plan& plan_for(Kind kind, const ConvShape& g, Precision precision, bool bi
   return found->second;
 }
 
-void execute(Kind kind, const ConvShape& g, Precision precision, const float* a, const float* b, const float* bias,
-             float slope, float* c) {
+void execute(Kind kind, const ConvShape& g, Precision precision, const float* a, const float* b,
+             const float* bias, float slope, float* c) {
   std::lock_guard lock(serial());
   try {
     const Plan& plan = plan_for(kind, g, precision, bias != nullptr, slope);
@@ -207,12 +215,13 @@ void execute(Kind kind, const ConvShape& g, Precision precision, const float* a,
     if (plan.reorder_c) copy(plan.from_c, plan.c, pc, plan.c_user, c);
     stream().wait();
   } catch (const dnnl::error& e) {
-    fail("convolution: oneDNN refused x (", g.n, ",", g.h, ",", g.w, ",", g.c, ") with filters (", g.k, ",", g.r, ",",
-         g.s, ",", g.c, ") stride ", g.stride, " pad ", g.pad, ": ", e.message);
+    fail("convolution: oneDNN refused x (", g.n, ",", g.h, ",", g.w, ",", g.c, ") with filters (", g.k, ",",
+         g.r, ",", g.s, ",", g.c, ") stride ", g.stride, " pad ", g.pad, ": ", e.message);
   }
 }
 
-// A matrix product with operands rounded to bfloat16. The left one is laid out plainly, the right one stays as it is.
+// A matrix product with operands rounded to bfloat16. The left one is laid out plainly, the right one stays
+// as it is.
 struct Product {
   dnnl::matmul matmul;
   Desc a, b, c, a_user, b_user;
@@ -224,7 +233,8 @@ Product make_product(bool ta, bool tb, int64_t m, int64_t n, int64_t k) {
   Product product;
   product.a = Desc({m, k}, Type::bf16, Tag::ab), product.b = Desc({k, n}, Type::bf16, b_tag);
   product.c = Desc({m, n}, Type::f32, Tag::ab);
-  product.a_user = Desc({m, k}, Type::f32, ta ? Tag::ba : Tag::ab), product.b_user = Desc({k, n}, Type::f32, b_tag);
+  product.a_user = Desc({m, k}, Type::f32, ta ? Tag::ba : Tag::ab),
+  product.b_user = Desc({k, n}, Type::f32, b_tag);
   product.matmul = dnnl::matmul({{product.a, product.b, product.c}, cpu()});
   product.to_a = reorder(product.a_user, product.a), product.to_b = reorder(product.b_user, product.b);
   return product;
@@ -244,7 +254,8 @@ const Product& product_for(bool ta, bool tb, int64_t m, int64_t n, int64_t k) {
 
 }  // namespace
 
-void conv(Cpu where, const ConvShape& g, const float* x, const float* w, const float* b, float slope, float* y) {
+void conv(Cpu where, const ConvShape& g, const float* x, const float* w, const float* b, float slope,
+          float* y) {
   if (patches_are_faster(where, g)) return conv_by_patches(where, g, x, w, b, slope, y);
   execute(Kind::forward, g, where.precision, x, w, b, slope, y);
 }
@@ -257,7 +268,8 @@ void conv_dw(Cpu where, const ConvShape& g, const float* x, const float* gy, flo
   execute(Kind::by_weights, g, where.precision, x, gy, nullptr, 1, gw);
 }
 
-void gemm(Cpu where, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c) {
+void gemm(Cpu where, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, const float* b,
+          float* c) {
   std::lock_guard lock(serial());
   constexpr double kWorthRounding = 1e6;  // below, rounding the operands takes longer than the product
   if (where.precision == Precision::bf16 && double(m) * double(n) * double(k) > kWorthRounding) {
@@ -276,10 +288,13 @@ void gemm(Cpu where, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const fl
       fail("matmul: oneDNN refused a bf16 product of ", m, "x", k, " by ", k, "x", n, ": ", e.message);
     }
   }
-  const auto status = dnnl::sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, 1, a, ta ? m : k, b, tb ? k : n, 0, c, n);
-  SGA_CHECK(status == dnnl::status::success, "matmul: oneDNN refused a product of ", m, "x", k, " by ", k, "x", n);
+  const auto status =
+      dnnl::sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, 1, a, ta ? m : k, b, tb ? k : n, 0, c, n);
+  SGA_CHECK(status == dnnl::status::success, "matmul: oneDNN refused a product of ", m, "x", k, " by ", k,
+            "x", n);
 }
-void gemm(Cpu, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const double* a, const double* b, double* c) {
+void gemm(Cpu, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const double* a, const double* b,
+          double* c) {
   gemm_reference(ta, tb, m, n, k, a, b, c);
 }
 

@@ -1,5 +1,6 @@
-// All three kernels have one shape: sums over the pixels of every (image, channel), then one pass that writes.
-// Pixels are taken in blocks of fixed size, so that the result does not depend on the number of threads.
+// All three kernels have one shape: sums over the pixels of every (image, channel), then one pass that
+// writes. Pixels are taken in blocks of fixed size, so that the result does not depend on the number of
+// threads.
 #include "kernels/norm.h"
 
 #include <algorithm>
@@ -24,7 +25,8 @@ std::vector<double> pixel_sums(const NormShape& s, F f) {
   std::vector<T> partial(static_cast<size_t>(s.n * blocks * K * s.c));
 #pragma omp parallel for if (s.n * s.pixels * s.c > (1 << 14))
   for (int64_t task = 0; task < s.n * blocks; ++task) {
-    const int64_t image = task / blocks, begin = task % blocks * kBlock, end = std::min(s.pixels, begin + kBlock);
+    const int64_t image = task / blocks, begin = task % blocks * kBlock,
+                  end = std::min(s.pixels, begin + kBlock);
     T* out = partial.data() + task * K * s.c;
     // Channels outside, pixels inside: the sums of a strip never leave their registers.
     const auto strip = [&]<class W>(W, int64_t c) {
@@ -45,7 +47,8 @@ std::vector<double> pixel_sums(const NormShape& s, F f) {
     for (int64_t b = 0; b < blocks; ++b)
       for (int k = 0; k < K; ++k)
         for (int64_t c = 0; c < s.c; ++c)
-          total[size_t((k * s.n + image) * s.c + c)] += double(partial[size_t(((image * blocks + b) * K + k) * s.c + c)]);
+          total[size_t((k * s.n + image) * s.c + c)] +=
+              double(partial[size_t(((image * blocks + b) * K + k) * s.c + c)]);
   return total;
 }
 
@@ -85,11 +88,11 @@ template <class T>
 void instance_norm(Cpu, NormShape s, const T* x, const T* gamma, const T* beta, T eps, T slope, T* y, T* mean,
                    T* rstd) {
   const int64_t count = s.n * s.c;
-  const std::vector<double> sums = pixel_sums<1, T>(s, [=]<class V>(Spot<V, T> spot) {
-    return std::array<V, 1>{spot.pixel(x)};
-  });
+  const std::vector<double> sums =
+      pixel_sums<1, T>(s, [=]<class V>(Spot<V, T> spot) { return std::array<V, 1>{spot.pixel(x)}; });
   for (int64_t i = 0; i < count; ++i) mean[i] = T(sums[size_t(i)] / double(s.pixels));
-  // The correction by the mean of the residue makes float variance as good as double for offsets up to 1e3 sigma.
+  // The correction by the mean of the residue makes float variance as good as double for offsets up to 1e3
+  // sigma.
   const std::vector<double> squares = pixel_sums<2, T>(s, [=]<class V>(Spot<V, T> spot) {
     const V d = spot.pixel(x) - spot.channel(mean);
     return std::array<V, 2>{d * d, d};
@@ -128,13 +131,15 @@ void instance_norm_grad(Cpu, NormShape s, const T* x, const T* y, const T* gy, c
   for (int64_t i = 0; i < count; ++i) {
     const T a = g[size_t(i)] * rstd[i];
     coefficient[size_t(i)] = a;
-    coefficient[size_t(count + i)] = T(-double(a) * double(rstd[i]) * sums[size_t(count + i)] / double(s.pixels));
+    coefficient[size_t(count + i)] =
+        T(-double(a) * double(rstd[i]) * sums[size_t(count + i)] / double(s.pixels));
     coefficient[size_t(2 * count + i)] = T(-double(a) * sums[size_t(i)] / double(s.pixels));
   }
   const T *a = coefficient.data(), *b = a + count, *d = b + count;
   each_pixel<T>(s, [=]<class V>(Spot<V, T> spot) {
     const V h = gated(spot.pixel(gy), spot.pixel(y), slope);
-    spot.store(gx, spot.channel(a) * h + spot.channel(b) * (spot.pixel(x) - spot.channel(mean)) + spot.channel(d));
+    spot.store(
+        gx, spot.channel(a) * h + spot.channel(b) * (spot.pixel(x) - spot.channel(mean)) + spot.channel(d));
   });
 }
 
@@ -169,16 +174,17 @@ void instance_norm_grad2(Cpu, NormShape s, const T* x, const T* y, const T* gy, 
     const V dv = spot.pixel(v) - spot.channel(cv), dh = gated(spot.pixel(gy), sign, slope) - spot.channel(ch);
     if (ggy) spot.store(ggy, gated(V(spot.channel(ca) * (dv - q * spot.channel(cb))), sign, slope));
     if (gx2)
-      spot.store(gx2, spot.channel(ce) * (q * spot.channel(cf) + spot.channel(cc) * dv + spot.channel(cb) * dh));
+      spot.store(gx2,
+                 spot.channel(ce) * (q * spot.channel(cf) + spot.channel(cc) * dv + spot.channel(cb) * dh));
   });
 }
 
-#define INSTANTIATE(T)                                                                                             \
-  template void instance_norm(Cpu, NormShape, const T*, const T*, const T*, T, T, T*, T*, T*);                     \
-  template void instance_norm_grad(Cpu, NormShape, const T*, const T*, const T*, const T*, const T*, const T*, T,  \
-                                   T*, T*, T*);                                                                    \
-  template void instance_norm_grad2(Cpu, NormShape, const T*, const T*, const T*, const T*, const T*, const T*,    \
-                                    const T*, T, T*, T*, T*);
+#define INSTANTIATE(T)                                                                                \
+  template void instance_norm(Cpu, NormShape, const T*, const T*, const T*, T, T, T*, T*, T*);        \
+  template void instance_norm_grad(Cpu, NormShape, const T*, const T*, const T*, const T*, const T*,  \
+                                   const T*, T, T*, T*, T*);                                          \
+  template void instance_norm_grad2(Cpu, NormShape, const T*, const T*, const T*, const T*, const T*, \
+                                    const T*, const T*, T, T*, T*, T*);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -63,17 +63,17 @@ void abs(Cpu, const T* x, T* y, int64_t n) {
   each(y, n, [=](int64_t i) { return std::abs(x[i]); });
 }
 
-#define INSTANTIATE(T)                                                       \
-  template void affine(Cpu, const T*, T, T, T*, int64_t);                    \
-  template void blend(Cpu, const T*, T, const T*, T, T*, int64_t);           \
-  template void mul(Cpu, const T*, const T*, T*, int64_t);                   \
-  template void power(Cpu, const T*, T, T*, int64_t);                        \
-  template void gate(Cpu, const T*, const T*, T, T*, int64_t);               \
-  template void sign_gate(Cpu, const T*, const T*, T*, int64_t);             \
-  template void range_gate(Cpu, const T*, const T*, T, T, T*, int64_t);      \
-  template void clamp(Cpu, const T*, T, T, T*, int64_t);                     \
-  template void tanh(Cpu, const T*, T*, int64_t);                            \
-  template void sigmoid(Cpu, const T*, T*, int64_t);                         \
+#define INSTANTIATE(T)                                                  \
+  template void affine(Cpu, const T*, T, T, T*, int64_t);               \
+  template void blend(Cpu, const T*, T, const T*, T, T*, int64_t);      \
+  template void mul(Cpu, const T*, const T*, T*, int64_t);              \
+  template void power(Cpu, const T*, T, T*, int64_t);                   \
+  template void gate(Cpu, const T*, const T*, T, T*, int64_t);          \
+  template void sign_gate(Cpu, const T*, const T*, T*, int64_t);        \
+  template void range_gate(Cpu, const T*, const T*, T, T, T*, int64_t); \
+  template void clamp(Cpu, const T*, T, T, T*, int64_t);                \
+  template void tanh(Cpu, const T*, T*, int64_t);                       \
+  template void sigmoid(Cpu, const T*, T*, int64_t);                    \
   template void abs(Cpu, const T*, T*, int64_t);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -52,8 +52,8 @@ void expand(Cpu, const Broadcast& b, const T* x, T* y) {
 #pragma omp parallel for if (rows * row > (1 << 15))
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t k = r % b.to[2], j = r / b.to[2] % b.to[1], i = r / b.to[2] / b.to[1];
-    const int64_t at = ((b.from[0] > 1 ? i : 0) * b.from[1] + (b.from[1] > 1 ? j : 0)) * b.from[2] +
-                       (b.from[2] > 1 ? k : 0);
+    const int64_t at =
+        ((b.from[0] > 1 ? i : 0) * b.from[1] + (b.from[1] > 1 ? j : 0)) * b.from[2] + (b.from[2] > 1 ? k : 0);
     if (b.from[3] == row)
       std::copy_n(x + at * row, row, y + r * row);
     else
@@ -72,7 +72,8 @@ void sum_to(Cpu where, const Broadcast& b, const T* x, T* y) {
   }
   const int64_t row = b.to[3];
   if (b.from[3] == row) {
-    // Vectors of `row` numbers are added up. Each output vector gets its inputs in chunks, then the chunks in order.
+    // Vectors of `row` numbers are added up. Each output vector gets its inputs in chunks, then the chunks in
+    // order.
     const int64_t vectors = outputs / row, terms = inputs / outputs;
     const int64_t chunk = 64, chunks = (terms + chunk - 1) / chunk;
     // The t-th input row of output vector v: digits of v on the kept axes, of t on the repeated ones.
@@ -100,7 +101,8 @@ void sum_to(Cpu where, const Broadcast& b, const T* x, T* y) {
     for (int64_t v = 0; v < vectors; ++v) {
       std::fill_n(y + v * row, row, T(0));
       for (int64_t k = 0; k < chunks; ++k)
-        for (int64_t c = 0; c < row; ++c) y[v * row + c] += partial[static_cast<size_t>((v * chunks + k) * row + c)];
+        for (int64_t c = 0; c < row; ++c)
+          y[v * row + c] += partial[static_cast<size_t>((v * chunks + k) * row + c)];
     }
     return;
   }
@@ -117,11 +119,11 @@ void sum_to(Cpu where, const Broadcast& b, const T* x, T* y) {
   sum_to(where, rest, partial.data(), y);
 }
 
-#define INSTANTIATE(T)                                                              \
-  template void sum(Cpu, const T*, int64_t, T*);                                    \
-  template void mean_squared_difference(Cpu, const T*, const T*, int64_t, T*);       \
-  template void mean_absolute_difference(Cpu, const T*, const T*, int64_t, T*);      \
-  template void expand(Cpu, const Broadcast&, const T*, T*);                        \
+#define INSTANTIATE(T)                                                          \
+  template void sum(Cpu, const T*, int64_t, T*);                                \
+  template void mean_squared_difference(Cpu, const T*, const T*, int64_t, T*);  \
+  template void mean_absolute_difference(Cpu, const T*, const T*, int64_t, T*); \
+  template void expand(Cpu, const Broadcast&, const T*, T*);                    \
   template void sum_to(Cpu, const Broadcast&, const T*, T*);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -40,8 +40,8 @@ void total_variation_grad(Cpu, int64_t n, int64_t h, int64_t w, int64_t c, bool 
     }
 }
 
-#define INSTANTIATE(T)                                                                                   \
-  template void total_variation(Cpu, int64_t, int64_t, int64_t, int64_t, bool, const T*, T*);            \
+#define INSTANTIATE(T)                                                                        \
+  template void total_variation(Cpu, int64_t, int64_t, int64_t, int64_t, bool, const T*, T*); \
   template void total_variation_grad(Cpu, int64_t, int64_t, int64_t, int64_t, bool, const T*, const T*, T*);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -18,7 +18,8 @@ Adam::Adam(const Parameters& parameters, AdamOptions options) : options_(options
 }
 
 void Adam::step(const std::vector<Tensor>& gradients, double lr) {
-  SGA_CHECK(gradients.size() == values_.size(), "adam: needs ", values_.size(), " gradients, got ", gradients.size());
+  SGA_CHECK(gradients.size() == values_.size(), "adam: needs ", values_.size(), " gradients, got ",
+            gradients.size());
   if (values_.empty()) return;
   run(values_[0], [&](auto where, auto zero) {
     using T = decltype(zero);
@@ -30,8 +31,8 @@ void Adam::step(const std::vector<Tensor>& gradients, double lr) {
                        values_[i].numel()});
     }
     ++steps_;
-    kernels::adam(where, table.data(), int(table.size()), lr, options_.beta1, options_.beta2, options_.eps, steps_,
-                  options_.eps_before_correction);
+    kernels::adam(where, table.data(), int(table.size()), lr, options_.beta1, options_.beta2, options_.eps,
+                  steps_, options_.eps_before_correction);
   });
 }
 

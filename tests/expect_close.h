@@ -12,8 +12,8 @@
 namespace sga {
 
 /// k: how many terms were summed for one number; factor widens the bound, with the reason beside the call.
-inline void expect_close(const std::vector<double>& got, const std::vector<double>& want, double eps, double k = 1,
-                         double factor = 1, const std::string& what = "") {
+inline void expect_close(const std::vector<double>& got, const std::vector<double>& want, double eps,
+                         double k = 1, double factor = 1, const std::string& what = "") {
   ASSERT_EQ(got.size(), want.size()) << what;
   double largest = 0;
   for (double v : want) largest = std::max(largest, std::abs(v));
@@ -24,7 +24,8 @@ inline void expect_close(const std::vector<double>& got, const std::vector<doubl
     const double error = std::abs(got[i] - want[i]) - bound;
     if (!(error <= excess)) excess = std::isnan(error) ? INFINITY : error, worst = i;
   }
-  EXPECT_LE(excess, 0) << what << ": element " << worst << " is " << got[worst] << ", should be " << want[worst];
+  EXPECT_LE(excess, 0) << what << ": element " << worst << " is " << got[worst] << ", should be "
+                       << want[worst];
 }
 
 }  // namespace sga

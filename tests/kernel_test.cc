@@ -1,5 +1,5 @@
-// Kernels against their definitions: the fast convolution against the loops, random numbers against published vectors,
-// and results that must not depend on the number of threads.
+// Kernels against their definitions: the fast convolution against the loops, random numbers against published
+// vectors, and results that must not depend on the number of threads.
 #include <gtest/gtest.h>
 #include <omp.h>
 
@@ -26,16 +26,19 @@ std::vector<float> noise(int64_t n, uint64_t seed) {
 }
 std::vector<double> widen(const std::vector<float>& v) { return {v.begin(), v.end()}; }
 
-ConvShape shape_of(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t stride, int64_t pad) {
+ConvShape shape_of(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t stride,
+                   int64_t pad) {
   return {n, h, w, c, k, r, r, (h + 2 * pad - r) / stride + 1, (w + 2 * pad - r) / stride + 1, stride, pad};
 }
 
 // The shapes that carry the work of both models, and awkward ones.
 const ConvShape kShapes[] = {
-    shape_of(1, 26, 34, 3, 32, 3, 1, 0),  shape_of(1, 24, 32, 32, 32, 3, 1, 0), shape_of(2, 20, 21, 32, 3, 3, 1, 0),
-    shape_of(1, 18, 20, 64, 64, 3, 1, 0), shape_of(1, 16, 18, 64, 1, 3, 1, 0),  shape_of(3, 12, 12, 128, 128, 3, 1, 0),
-    shape_of(2, 16, 16, 20, 32, 7, 1, 3), shape_of(2, 16, 16, 32, 64, 4, 2, 1), shape_of(2, 15, 13, 5, 7, 4, 2, 1),
-    shape_of(2, 8, 8, 64, 64, 3, 1, 1),   shape_of(4, 2, 2, 64, 17, 2, 1, 0),   shape_of(1, 9, 9, 1, 1, 3, 2, 1),
+    shape_of(1, 26, 34, 3, 32, 3, 1, 0),  shape_of(1, 24, 32, 32, 32, 3, 1, 0),
+    shape_of(2, 20, 21, 32, 3, 3, 1, 0),  shape_of(1, 18, 20, 64, 64, 3, 1, 0),
+    shape_of(1, 16, 18, 64, 1, 3, 1, 0),  shape_of(3, 12, 12, 128, 128, 3, 1, 0),
+    shape_of(2, 16, 16, 20, 32, 7, 1, 3), shape_of(2, 16, 16, 32, 64, 4, 2, 1),
+    shape_of(2, 15, 13, 5, 7, 4, 2, 1),   shape_of(2, 8, 8, 64, 64, 3, 1, 1),
+    shape_of(4, 2, 2, 64, 17, 2, 1, 0),   shape_of(1, 9, 9, 1, 1, 3, 2, 1),
 };
 
 class Conv : public testing::TestWithParam<int> {};
@@ -45,7 +48,8 @@ TEST_P(Conv, FastMatchesLoops) {
   const int64_t xs = g.n * g.h * g.w * g.c, ws = g.k * g.r * g.s * g.c, ys = g.n * g.p * g.q * g.k;
   const std::vector<float> x = noise(xs, 1), w = noise(ws, 2), b = noise(g.k, 3), gy = noise(ys, 4);
   std::vector<float> y(ys), gx(xs), gw(ws);
-  std::vector<double> want(static_cast<size_t>(ys)), want_gx(static_cast<size_t>(xs)), want_gw(static_cast<size_t>(ws));
+  std::vector<double> want(static_cast<size_t>(ys)), want_gx(static_cast<size_t>(xs)),
+      want_gw(static_cast<size_t>(ws));
   conv_reference<double>(g, widen(x).data(), widen(w).data(), widen(b).data(), 0.2, want.data());
   conv_dx_reference<double>(g, widen(gy).data(), widen(w).data(), want_gx.data());
   conv_dw_reference<double>(g, widen(x).data(), widen(gy).data(), want_gw.data());
@@ -165,13 +169,16 @@ TEST(Random, DependsOnSeedAndCounterAlone) {
 TEST(Determinism, ThreadsDoNotChangeBits) {
   const NormShape s{2, 4097, 48, false};
   const int64_t n = s.n * s.pixels * s.c;
-  const std::vector<float> x = noise(n, 1), gy = noise(n, 2), v = noise(n, 3), gamma = noise(48, 4), beta = noise(48, 5);
+  const std::vector<float> x = noise(n, 1), gy = noise(n, 2), v = noise(n, 3), gamma = noise(48, 4),
+                           beta = noise(48, 5);
   const auto all = [&](int threads) {
     omp_set_num_threads(threads);
-    std::vector<float> y(n), mean(96), rstd(96), gx(n), gg(96), gb(96), ggy(n), gx2(n), total(1), channels(48);
-    instance_norm<float>(Cpu{}, s, x.data(), gamma.data(), beta.data(), 1e-5f, 0.2f, y.data(), mean.data(), rstd.data());
-    instance_norm_grad<float>(Cpu{}, s, x.data(), y.data(), gy.data(), gamma.data(), mean.data(), rstd.data(), 0.2f,
-                              gx.data(), gg.data(), gb.data());
+    std::vector<float> y(n), mean(96), rstd(96), gx(n), gg(96), gb(96), ggy(n), gx2(n), total(1),
+        channels(48);
+    instance_norm<float>(Cpu{}, s, x.data(), gamma.data(), beta.data(), 1e-5f, 0.2f, y.data(), mean.data(),
+                         rstd.data());
+    instance_norm_grad<float>(Cpu{}, s, x.data(), y.data(), gy.data(), gamma.data(), mean.data(), rstd.data(),
+                              0.2f, gx.data(), gg.data(), gb.data());
     instance_norm_grad2<float>(Cpu{}, s, x.data(), y.data(), gy.data(), v.data(), gamma.data(), mean.data(),
                                rstd.data(), 0.2f, ggy.data(), gx2.data(), gg.data());
     sum(Cpu{}, x.data(), n, total.data());

@@ -55,7 +55,9 @@ std::vector<OpCase> op_cases() {
   add_case({"pad_and_crop", {image}, [](In t) { return power(pad(t[0], {-1, 2, 1, -3}), 2); }});
   add_case({"crop", {image}, [](In t) { return power(crop(t[0], 1, 2, 3, 4), 2); }});
   add_case({"pad_reflect", {image}, [](In t) { return power(pad_reflect(t[0], 3), 2); }, 4});
-  add_case({"concat_channels", {image, {2, 5, 6, 2}}, [](In t) { return power(concat({t[0], t[1]}, -1), 2); }});
+  add_case({"concat_channels", {image, {2, 5, 6, 2}}, [](In t) {
+              return power(concat({t[0], t[1]}, -1), 2);
+            }});
   add_case({"concat_batch", {image, {1, 5, 6, 3}}, [](In t) { return power(concat({t[0], t[1]}, 0), 2); }});
   add_case({"slice_channels", {image}, [](In t) { return power(slice(t[0], 3, 1, 2), 2); }});
   add_case({"slice_rows", {image}, [](In t) { return power(slice(t[0], 1, 2, 3), 2); }});
@@ -78,11 +80,18 @@ std::vector<OpCase> op_cases() {
     const ConvGeometry g = s.g;
     const int64_t h = s.x[1], wd = s.x[2], r = s.w[1], q = s.w[2];
     add_case({std::string("conv_") + s.name, {s.x, s.w}, [g](In t) { return conv(t[0], t[1], g); }, terms});
-    add_case({std::string("conv_dx_") + s.name, {y, s.w}, [=](In t) { return conv_dx(t[0], t[1], g, h, wd); }, terms});
-    add_case({std::string("conv_dw_") + s.name, {s.x, y}, [=](In t) { return conv_dw(t[0], t[1], g, r, q); },
+    add_case({std::string("conv_dx_") + s.name,
+              {y, s.w},
+              [=](In t) { return conv_dx(t[0], t[1], g, h, wd); },
+              terms});
+    add_case({std::string("conv_dw_") + s.name,
+              {s.x, y},
+              [=](In t) { return conv_dw(t[0], t[1], g, r, q); },
               double(y.numel())});
-    add_case({std::string("conv_bias_act_") + s.name, {s.x, s.w, {s.w[0]}},
-              [g](In t) { return conv_bias_act(t[0], t[1], t[2], g, 0.2); }, terms});
+    add_case({std::string("conv_bias_act_") + s.name,
+              {s.x, s.w, {s.w[0]}},
+              [g](In t) { return conv_bias_act(t[0], t[1], t[2], g, 0.2); },
+              terms});
   }
   add_case({"matmul", {{4, 5}, {5, 3}}, [](In t) { return matmul(t[0], t[1]); }, 5});
   add_case({"matmul_ta", {{5, 4}, {5, 3}}, [](In t) { return matmul(t[0], t[1], true); }, 5});
@@ -91,33 +100,57 @@ std::vector<OpCase> op_cases() {
 
   for (const double slope : {1.0, 0.2, 0.0}) {
     const std::string suffix = slope == 1 ? "" : slope == 0 ? "_relu" : "_leaky";
-    add_case({"instance_norm" + suffix, {image, {3}, {3}},
-              [slope](In t) { return instance_norm(t[0], t[1], t[2], 1e-5, slope).y; }, 30});
-    add_case({"instance_norm_composite" + suffix, {image, {3}, {3}},
-              [slope](In t) { return instance_norm_composite(t[0], t[1], t[2], 1e-5, slope); }, 30});
-    add_case({"instance_norm_film" + suffix, {image, {2, 3}, {2, 3}},
-              [slope](In t) { return instance_norm(t[0], t[1], t[2], 1e-5, slope).y; }, 30});
+    add_case({"instance_norm" + suffix,
+              {image, {3}, {3}},
+              [slope](In t) { return instance_norm(t[0], t[1], t[2], 1e-5, slope).y; },
+              30});
+    add_case({"instance_norm_composite" + suffix,
+              {image, {3}, {3}},
+              [slope](In t) { return instance_norm_composite(t[0], t[1], t[2], 1e-5, slope); },
+              30});
+    add_case({"instance_norm_film" + suffix,
+              {image, {2, 3}, {2, 3}},
+              [slope](In t) { return instance_norm(t[0], t[1], t[2], 1e-5, slope).y; },
+              30});
   }
-  add_case({"instance_norm_plain", {{2, 3, 5, 17}},
-            [](In t) { return instance_norm(t[0], {}, {}, 1e-5, 0.2).y; }, 15});
-  add_case({"instance_norm_wide", {{1, 17, 19, 33}, {33}, {33}},
-            [](In t) { return instance_norm(t[0], t[1], t[2], 1e-5, 0.2).y; }, 323});
+  add_case({"instance_norm_plain",
+            {{2, 3, 5, 17}},
+            [](In t) { return instance_norm(t[0], {}, {}, 1e-5, 0.2).y; },
+            15});
+  add_case({"instance_norm_wide",
+            {{1, 17, 19, 33}, {33}, {33}},
+            [](In t) { return instance_norm(t[0], t[1], t[2], 1e-5, 0.2).y; },
+            323});
 
-  add_case({"resize_bicubic", {image}, [](In t) {
-              return power(resize(t[0], bicubic_taps(5, 8, 1.6, true, false), bicubic_taps(6, 4, 0.6, true, true)), 2);
-            }, 30});
+  add_case({"resize_bicubic",
+            {image},
+            [](In t) {
+              return power(
+                  resize(t[0], bicubic_taps(5, 8, 1.6, true, false), bicubic_taps(6, 4, 0.6, true, true)), 2);
+            },
+            30});
   add_case({"resize_nearest", {image}, [](In t) {
               return power(resize(t[0], nearest_taps(5, 2), nearest_taps(6, 2)), 2);
             }});
   add_case({"mse", {image, image}, [](In t) { return mse(t[0], t[1]); }, 180});
   add_case({"l1", {image, image}, [](In t) { return l1(t[0], affine(t[1], 1, 3)); }, 180, -1.5, 1.5, false});
-  add_case({"attention_composite", {{2, 5, 6, 1}, image, image},
-            [](In t) { return attention_composite(t[0], t[1], t[2]); }, 3});
+  add_case({"attention_composite",
+            {{2, 5, 6, 1}, image, image},
+            [](In t) { return attention_composite(t[0], t[1], t[2]); },
+            3});
   add_case({"total_variation", {image}, [](In t) { return total_variation(t[0]); }, 360, -1.5, 1.5, false});
-  add_case({"total_variation_squared", {image}, [](In t) { return total_variation(t[0], Variation::squared); }, 360});
-  add_case({"gradient_penalty_channels", {image}, [](In t) { return gradient_penalty(t[0], NormOver::channels); }, 60});
-  add_case({"gradient_penalty_sample", {image},
-            [](In t) { return gradient_penalty(t[0], NormOver::sample, 1e-12); }, 90});
+  add_case({"total_variation_squared",
+            {image},
+            [](In t) { return total_variation(t[0], Variation::squared); },
+            360});
+  add_case({"gradient_penalty_channels",
+            {image},
+            [](In t) { return gradient_penalty(t[0], NormOver::channels); },
+            60});
+  add_case({"gradient_penalty_sample",
+            {image},
+            [](In t) { return gradient_penalty(t[0], NormOver::sample, 1e-12); },
+            90});
   return all;
 }
 

@@ -1,4 +1,5 @@
-// Every row of the op table: float against double, gradient and second gradient against central differences in double.
+// Every row of the op table: float against double, gradient and second gradient against central differences
+// in double.
 #include <gtest/gtest.h>
 
 #include <cfloat>
@@ -57,7 +58,8 @@ void check_gradient(const OpCase& c, F scalar, double tolerance) {
       };
       // Fourth-order central difference: the error is h^4, far below the rounding of the sums.
       const double numeric = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
-      ASSERT_NEAR(analytic[size_t(e)], numeric, tolerance * largest) << c.name << ", input " << i << ", element " << e;
+      ASSERT_NEAR(analytic[size_t(e)], numeric, tolerance * largest)
+          << c.name << ", input " << i << ", element " << e;
     }
   }
 }
@@ -87,7 +89,8 @@ TEST_P(Op, FloatGradientMatchesDouble) {
 
 TEST_P(Op, GradientMatchesDifferences) {
   const OpCase& c = GetParam();
-  check_gradient(c, [&](const std::vector<Tensor>& in) { return first_order(c, in); }, 1e-7);
+  check_gradient(
+      c, [&](const std::vector<Tensor>& in) { return first_order(c, in); }, 1e-7);
 }
 
 TEST_P(Op, SecondGradientMatchesDifferences) {
@@ -99,21 +102,26 @@ TEST_P(Op, SecondGradientMatchesDifferences) {
       for (double v : to_host<double>(g)) ASSERT_EQ(v, 0) << c.name;
     return;
   }
-  check_gradient(c, [&](const std::vector<Tensor>& in) { return second_order(c, in); }, 1e-6);
+  check_gradient(
+      c, [&](const std::vector<Tensor>& in) { return second_order(c, in); }, 1e-6);
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, Op, testing::ValuesIn(op_cases()),
                          [](const auto& row) { return row.param.name; });
 
-// The critic of SinGAN asks for a third derivative of nothing, but the composite behind the fused second derivative
-// makes one possible; it must be right.
+// The critic of SinGAN asks for a third derivative of nothing, but the composite behind the fused second
+// derivative makes one possible; it must be right.
 TEST(Autograd, ThirdDerivativeOfInstanceNorm) {
-  const OpCase c{"third", {{1, 3, 4, 2}, {2}, {2}},
-                 [](const std::vector<Tensor>& t) { return instance_norm(t[0], t[1], t[2], 1e-5, 0.2).y; }};
-  check_gradient(c, [&](const std::vector<Tensor>& in) {
-    const std::vector<Tensor> g = grad(second_order(c, in), in, {}, true);
-    return add(weighted(g[0], 5), weighted(g[1], 6));
-  }, 1e-5);
+  const OpCase c{"third", {{1, 3, 4, 2}, {2}, {2}}, [](const std::vector<Tensor>& t) {
+                   return instance_norm(t[0], t[1], t[2], 1e-5, 0.2).y;
+                 }};
+  check_gradient(
+      c,
+      [&](const std::vector<Tensor>& in) {
+        const std::vector<Tensor> g = grad(second_order(c, in), in, {}, true);
+        return add(weighted(g[0], 5), weighted(g[1], 6));
+      },
+      1e-5);
 }
 
 // One channel of large variance beside one of tiny variance: eps matters for the second alone.
@@ -121,7 +129,8 @@ TEST(Autograd, NormDerivativesWithAGraphKeepEps) {
   const auto parameter_gradients = [](Dtype dtype) {
     std::vector<double> values = to_host<double>(case_input({1, 6, 7, 2}, 3, -1, 1, Dtype::f32));
     for (size_t i = 0; i < values.size(); ++i) values[i] *= i % 2 ? 1e-3 : 1e4;
-    Tensor x = from_host({1, 6, 7, 2}, values, dtype), gamma = full({2}, 1, dtype), beta = full({2}, 0, dtype);
+    Tensor x = from_host({1, 6, 7, 2}, values, dtype), gamma = full({2}, 1, dtype),
+           beta = full({2}, 0, dtype);
     gamma.set_requires_grad();
     const Tensor y = instance_norm(x, gamma, beta, 1e-5, 0.2).y;
     return to_host<double>(grad(y, {gamma}, case_input(y.shape(), 4, -1, 1, dtype), true)[0]);
@@ -157,7 +166,8 @@ TEST(Autograd, BranchingGraphsThatReuseNodes) {
 }
 
 TEST(Autograd, GradientsOfIntermediatesAndOfUnusedTensors) {
-  Tensor x = full({2}, 3, Dtype::f64).set_requires_grad(), unused = full({3}, 1, Dtype::f64).set_requires_grad();
+  Tensor x = full({2}, 3, Dtype::f64).set_requires_grad(),
+         unused = full({3}, 1, Dtype::f64).set_requires_grad();
   const Tensor y = mul(x, x), z = sum(mul(y, y));
   const auto g = grad(z, {y, x, unused});
   EXPECT_EQ(to_host<double>(g[0]), (std::vector<double>{18, 18}));
@@ -196,7 +206,8 @@ TEST(Autograd, RefusesWhatItCannotDifferentiate) {
 }
 
 TEST(Autograd, BackwardOfOneGraphTwiceSeesUpdatedWeights) {
-  // What the `official` mode of SinGAN relies on: the graph keeps activations but shares the weights' storage.
+  // What the `official` mode of SinGAN relies on: the graph keeps activations but shares the weights'
+  // storage.
   Tensor w = full({1}, 2, Dtype::f64).set_requires_grad(), x = full({1}, 3, Dtype::f64).set_requires_grad();
   const Tensor y = mul(mul(x, w), w);  // dy/dx = w * w
   EXPECT_EQ(grad(y, {x})[0].item(), 4);
@@ -215,22 +226,42 @@ TEST(Ops, RefuseWrongShapesWithOneSentence) {
   const std::vector<Refusal> refusals = {
       {"add: shapes must be equal, got (1,4,4,3) and (3)", [&] { add(x, v); }},
       {"conv: x (1,4,4,3) and filters (5,3,3,2) must have equal last extents", [&] { conv(x, w); }},
-      {"conv: a 3x3 filter does not fit an image of 2x2 padded by 0", [&] { conv(zeros({1, 2, 2, 2}), w); }},
+      {"conv: a 3x3 filter does not fit an image of 2x2 padded by 0",
+       [&] {
+         conv(zeros({1, 2, 2, 2}), w);
+       }},
       {"instance_norm: x must be (N,H,W,C), got (3)", [&] { instance_norm(v, {}, {}); }},
-      {"instance_norm: needs at least 2 pixels, got (1,1,1,3)", [&] { instance_norm(zeros({1, 1, 1, 3}), {}, {}); }},
+      {"instance_norm: needs at least 2 pixels, got (1,1,1,3)",
+       [&] {
+         instance_norm(zeros({1, 1, 1, 3}), {}, {});
+       }},
       {"crop: 3x3 at row 2, column 0 does not lie in (1,4,4,3)", [&] { crop(x, 2, 0, 3, 3); }},
       {"slice: [2,5) does not lie in axis 3 of (1,4,4,3)", [&] { slice(x, 3, 2, 3); }},
-      {"expand: an axis must be 1 or equal, got (1,4,4,3) and (1,4,4,6)", [&] { expand(x, {1, 4, 4, 6}); }},
+      {"expand: an axis must be 1 or equal, got (1,4,4,3) and (1,4,4,6)",
+       [&] {
+         expand(x, {1, 4, 4, 6});
+       }},
       {"reshape: (1,4,4,3) does not have the 7 elements of (7)", [&] { reshape(x, {7}); }},
-      {"shape: an extent of (-1,-3) is negative or too large", [&] { reshape(v, {-1, -3}); }},
+      {"shape: an extent of (-1,-3) is negative or too large",
+       [&] {
+         reshape(v, {-1, -3});
+       }},
       {"shape: an extent of (4294967296,4294967296) is negative or too large",
-       [&] { empty({int64_t{1} << 32, int64_t{1} << 32}); }},
+       [&] {
+         empty({int64_t{1} << 32, int64_t{1} << 32});
+       }},
       {"conv: the activation's slope must be > 0, got -0.5; use conv and leaky_relu",
-       [&] { conv_bias_act(x, zeros({5, 3, 3, 3}), {}, {}, -0.5); }},
-      {"instance_norm: the activation's slope must be >= 0, got -0.5", [&] { instance_norm(x, {}, {}, 1e-5, -0.5); }},
+       [&] {
+         conv_bias_act(x, zeros({5, 3, 3, 3}), {}, {}, -0.5);
+       }},
+      {"instance_norm: the activation's slope must be >= 0, got -0.5",
+       [&] { instance_norm(x, {}, {}, 1e-5, -0.5); }},
       {"gradient_penalty: g must be (N,H,W,C) and not empty, got (0,4,4,3)",
-       [&] { gradient_penalty(zeros({0, 4, 4, 3}), NormOver::sample); }},
-      {"bicubic_taps: 4 -> 100000 at 1e-09 needs too many terms", [] { bicubic_taps(4, 100000, 1e-9, true, false); }},
+       [&] {
+         gradient_penalty(zeros({0, 4, 4, 3}), NormOver::sample);
+       }},
+      {"bicubic_taps: 4 -> 100000 at 1e-09 needs too many terms",
+       [] { bicubic_taps(4, 100000, 1e-9, true, false); }},
       {"mul: dtypes must be equal, got float32 and float64", [&] { mul(v, zeros({3}, Dtype::f64)); }},
   };
   for (const Refusal& r : refusals) {
@@ -256,7 +287,8 @@ TEST(Memory, LimitIsNamedInTheError) {
     const Tensor t = zeros({1 << 20});
     ADD_FAILURE() << "4 MiB fitted into 1 MiB";
   } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("out of memory: needed 4194304 bytes more"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("out of memory: needed 4194304 bytes more"), std::string::npos)
+        << e.what();
   }
   set_memory_limit(0);
 }

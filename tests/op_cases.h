@@ -1,5 +1,4 @@
-// One table of op calls, read by the tests (float against double, gradient, second gradient) and by the
-// benches.
+// One table of op calls, read by the tests: float against double, gradient, second gradient.
 #pragma once
 #include <functional>
 #include <string>

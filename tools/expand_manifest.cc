@@ -41,18 +41,4 @@ std::string manifest_row(const ManifestRow& row) {
   return join(cells);
 }
 
-std::string openface_header() {
-  std::vector<std::string> cells = {"image", "face", "confidence"};
-  for (int i = 0; i < kActionUnitCount; ++i) cells.push_back(au_column(i, "_r"));
-  for (int i = 0; i < kActionUnitCount; ++i) cells.push_back(au_column(i, "_c"));
-  return join(cells);
-}
-
-std::string openface_row(const ManifestRow& row) {
-  std::vector<std::string> cells = {row.file, "0", "1.000"};
-  for (float v : row.units) cells.push_back(number(std::min(5.0, 5.0 * double(v))));
-  for (float v : row.units) cells.push_back(v >= 0.2f ? "1" : "0");
-  return join(cells);
-}
-
 }  // namespace sga

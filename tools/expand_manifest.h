@@ -20,9 +20,4 @@ struct ManifestRow {
 std::string manifest_header();
 std::string manifest_row(const ManifestRow& row);
 
-/// The same labels as OpenFace writes them: image, face, confidence, AUxx_r in 0..5, AUxx_c present from
-/// intensity 1 on.
-std::string openface_header();
-std::string openface_row(const ManifestRow& row);
-
 }  // namespace sga

@@ -29,10 +29,12 @@ struct ExpandOptions {
   std::string inject = "N-1", quality = "standard";
 };
 
-// "012.png": sorted by name is sorted by number.
-std::string numbered(int64_t index) {
-  std::string digits = std::to_string(index);
-  return std::string(digits.size() < 3 ? 3 - digits.size() : 0, '0') + digits + ".png";
+// "happiness/samples/happiness_012.png": sorted by name is sorted by number, and the name alone is unique in
+// the run, as readers of label files match pictures without their folders.
+std::string sample_file(const std::string& expression, int64_t index) {
+  const std::string digits = std::to_string(index);
+  return expression + "/samples/" + expression + "_" +
+         std::string(digits.size() < 3 ? 3 - digits.size() : 0, '0') + digits + ".png";
 }
 
 // The expressions asked for: presets by name, then the mixture of --au.
@@ -124,7 +126,7 @@ class Expansion {
     for (int64_t k = 0; k < options_.samples; ++k) {
       const uint64_t seed = singanimation::sample_seed(options_.common.seed, int64_t(i), k);
       const Image sample = singanimation::regenerate(model, picture, level_, seed);
-      const std::string file = name + "/samples/" + numbered(k);
+      const std::string file = sample_file(name, k);
       save_png(run_ / file, sample);
       manifest += manifest_row(
           {file, name, targets_[i], options_.inject, seed, checksum_, sample.width, sample.height});
@@ -188,7 +190,7 @@ class Expansion {
                                              {name + "/attention.png", "attention (white keeps the photo)"},
                                              {name + "/colour.png", "colour"}};
       for (int64_t k = 0; k < options_.samples; ++k) {
-        const std::string file = name + "/samples/" + numbered(k);
+        const std::string file = sample_file(name, k);
         const ManifestRow row{file,
                               name,
                               units,
@@ -198,7 +200,7 @@ class Expansion {
                               options_.size,
                               options_.size};
         manifest += manifest_row(row);
-        openface += openface_row(row);
+        openface += openface_line(file, 1, units);
         pictures.push_back({file, "variant " + std::to_string(k)});
         sheet.push_back(load_image(run_ / file));
         labels.push_back(std::to_string(k));

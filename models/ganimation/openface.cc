@@ -1,5 +1,6 @@
 #include "models/ganimation/openface.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -160,13 +161,15 @@ std::unordered_map<std::string, int64_t> parse_identities(std::string_view text,
 
 std::string openface_header() {
   std::string text = "image,confidence";
-  for (const std::string& name : columns('r')) text.append(",").append(name);
+  for (const char kind : {'r', 'c'})
+    for (const std::string& name : columns(kind)) text.append(",").append(name);
   return text + "\n";
 }
 
 std::string openface_line(std::string_view image, double confidence, const ActionUnits& values) {
   std::string text = csv_cell(image) + "," + three_decimals(confidence);
-  for (float v : values) text.append(",").append(three_decimals(v * 5));
+  for (float v : values) text.append(",").append(three_decimals(std::min(5.0f, v * 5)));
+  for (float v : values) text.append(v * 5 >= 1 ? ",1" : ",0");
   return text + "\n";
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/ops.h"
+#include "engine/step_graph.h"
 
 namespace sga::singan {
 namespace {
@@ -140,6 +141,7 @@ void Trainer::measure(const LossesOf<Tensor>& losses) {
 
 bool Trainer::run(const Observer& observer) {
   const Config& config = model_.config;
+  StepGraph step_graph;
   while (!finished()) {
     if (current_ && iteration_ == config.iterations) {
       finish_level();
@@ -147,8 +149,11 @@ bool Trainer::run(const Observer& observer) {
     }
     LevelTraining& level = current_ ? *current_ : begin_level();
     const Draws draws = draw(level);
-    const LossesOf<Tensor> losses = train_iteration(
-        level, config, draws, step_decay(config.lr, config.decay, config.decay_at(), iteration_));
+    LossesOf<Tensor> losses;
+    step_graph.run([&] {
+      losses = train_iteration(level, config, draws,
+                               step_decay(config.lr, config.decay, config.decay_at(), iteration_));
+    });
     ++iteration_;
     const bool last = iteration_ == config.iterations;
     if (config.snapshot_every && ((iteration_ - 1) % config.snapshot_every == 0 || last)) {

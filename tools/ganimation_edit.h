@@ -1,6 +1,6 @@
 // ganimation edit: a photograph with another expression. ganimation info, export: what a model file holds.
 #pragma once
-#include <CLI/CLI.hpp>
+#include "tools/command.h"
 
 namespace sga {
 

@@ -223,16 +223,16 @@ struct Reader {
 
 const Tensor& Checkpoint::get(const std::string& name, const Shape& shape) const {
   const auto found = tensors.find(name);
-  SGA_CHECK(found != tensors.end(), "checkpoint: tensor \"", name,
+  SGA_CHECK(found != tensors.end(), origin, ": tensor \"", name,
             "\" is missing; the file is of another model");
-  SGA_CHECK(shape.rank() == 0 || found->second.shape() == shape, "checkpoint: tensor \"", name,
+  SGA_CHECK(shape.rank() == 0 || found->second.shape() == shape, origin, ": tensor \"", name,
             "\" must have shape ", shape, ", got ", found->second.shape(), "; the file is of another model");
   return found->second;
 }
 
 const std::string& Checkpoint::meta(const std::string& key) const {
   const auto found = metadata.find(key);
-  SGA_CHECK(found != metadata.end(), "checkpoint: the metadata \"", key,
+  SGA_CHECK(found != metadata.end(), origin, ": the metadata \"", key,
             "\" is missing; the file is of another model");
   return found->second;
 }
@@ -277,7 +277,7 @@ Checkpoint decode_checkpoint(std::span<const std::byte> file, const std::string&
   const Json header = reader.parse_header(text, text + header_bytes);
   const auto data = file.subspan(8 + header_bytes);
 
-  Checkpoint checkpoint;
+  Checkpoint checkpoint{.tensors = {}, .metadata = {}, .origin = name};
   std::vector<Entry> entries;
   for (const auto& [key, value] : header.items()) {
     if (key != kMetadata) {

@@ -12,6 +12,7 @@ namespace sga {
 struct Checkpoint {
   std::map<std::string, Tensor> tensors;
   std::map<std::string, std::string> metadata;
+  std::string origin = "checkpoint";  ///< the file it was read from, for errors
 
   /// Error naming the tensor if it is missing or (with a non-empty shape) has another shape.
   const Tensor& get(const std::string& name, const Shape& shape = {}) const;

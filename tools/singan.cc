@@ -31,12 +31,7 @@ singan::Model open_model(const std::string& path) {
   const fs::path file = is_folder ? fs::path(path) / kModelFile : fs::path(path);
   SGA_CHECK(!is_folder || fs::exists(file, ignored), path, " holds no ", kModelFile,
             "; give the folder that 'singan train' wrote, after its first level is done");
-  const Checkpoint checkpoint = load_checkpoint(file);
-  try {
-    return singan::load_model(checkpoint);
-  } catch (const Error& error) {
-    fail("cannot use ", file, ": ", error.what());
-  }
+  return singan::load_model(file);
 }
 
 Tensor sample(const singan::Model& model, const singan::SampleOptions& options, uint64_t seed,

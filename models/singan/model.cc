@@ -88,7 +88,7 @@ void store(const Model& model, Checkpoint& checkpoint) {
 
 Model load_model(const Checkpoint& checkpoint) {
   const auto kind = checkpoint.metadata.find("model");
-  SGA_CHECK(kind != checkpoint.metadata.end() && kind->second == "singan", "singan: this file holds ",
+  SGA_CHECK(kind != checkpoint.metadata.end() && kind->second == "singan", checkpoint.origin, " holds ",
             kind == checkpoint.metadata.end() ? "no named model" : "a '" + kind->second + "' model",
             ", not a SinGAN; give the model.safetensors that 'singan train' wrote");
   SGA_CHECK(checkpoint.meta("format") == "1", "singan: model format ", checkpoint.meta("format"),

@@ -1,0 +1,180 @@
+// singan as a program: one run from a picture to samples, and everything it must refuse.
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+
+#include "engine/checkpoint.h"
+#include "tests/cli.h"
+#include "tests/picture_bytes.h"
+
+namespace sga {
+namespace {
+
+class CliSingan : public CliTest {
+ protected:
+  void SetUp() override { save_png(folder / "picture.png", test_picture(32, 40)); }
+
+  Words training(const Words& more = {}) const {
+    return Words{"train", "--image", at("picture.png"), "--iterations", "2", "--quiet"} + more;
+  }
+  void train(const std::string& out) const {
+    const Outcome outcome = run_tool("singan", training({"--out", at(out)}));
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+  }
+};
+
+TEST_F(CliSingan, FromAPictureToSamples) {
+  train("run");
+  const std::map<std::string, std::string> trained = contents(folder / "run");
+  for (const char* name : {"model.safetensors", "checkpoint.safetensors", "config.json", "metrics.jsonl",
+                           "index.html", "training.png", "level_0_reconstruction.png", "level_1_sample.png",
+                           "sample_000.png", "sample_005.png"})
+    EXPECT_TRUE(trained.contains(name)) << name;
+  expect_whole_files(folder / "run");
+  expect_local_page(folder / "run/index.html");
+  EXPECT_EQ(load_image(folder / "run/sample_000.png").width, 40);
+
+  const Outcome sampled = run_tool("singan", {"sample", "--model", at("run"), "--count", "2", "--start-scale",
+                                              "1", "--quiet", "--out", at("samples")});
+  ASSERT_EQ(sampled.code, 0) << sampled.err;
+  EXPECT_EQ(sampled.err, "");
+  EXPECT_EQ(load_image(folder / "samples/sample_001.png").height, 32);
+  expect_local_page(folder / "samples/index.html");
+
+  const Outcome info = run_tool("singan", {"info", "--model", at("run/model.safetensors")});
+  EXPECT_EQ(info.code, 0);
+  EXPECT_TRUE(contains(info.out, "31x25, 40x32") && contains(info.out, "2 of 2")) << info.out;
+
+  // There is nothing left to do, and nothing may change.
+  const Outcome resumed = run_tool("singan", training({"--resume", "--out", at("run")}));
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(
+      differences(trained, contents(folder / "run"), {"config.json", "checkpoint.previous.safetensors"}),
+      Words{});
+  // The same seed gives the same bytes; the page names no time and no folder.
+  train("again");
+  EXPECT_EQ(differences(trained, contents(folder / "again"), {"config.json"}), Words{});
+}
+
+TEST_F(CliSingan, PicturesThatAreNone) {
+  const std::string whole = text_of(folder / "picture.png");
+  write_text(folder / "empty.png", "");
+  write_text(folder / "text.png", "this is not a picture");
+  write_text(folder / "cut.png", whole.substr(0, whole.size() - 100));
+  write_text(folder / "head.png", whole.substr(0, 20));
+  std::string damaged = whole;
+  damaged[whole.size() / 2] ^= 1;
+  write_text(folder / "damaged.png", damaged);
+  save_png(folder / "small.png", test_picture(24, 60));
+  write_file(folder / "huge.png", ByteWriter()
+                                      .add(png_header(12000, 9000, 8, 2))
+                                      .add(png_chunk("IDAT", Bytes(16)))
+                                      .add(png_chunk("IEND", {}))
+                                      .bytes);
+  ASSERT_EQ(::mkfifo((folder / "pipe.png").c_str(), 0600), 0);  // nobody will ever write into it
+
+  const auto refused = [&](const std::string& image, const std::string& part) {
+    SCOPED_TRACE(image);
+    const Outcome outcome = run_tool("singan", {"train", "--image", image, "--out", at("bad")});
+    EXPECT_EQ(outcome.code, 1) << outcome.err;
+    expect_sentence(outcome, "singan", part);
+    EXPECT_FALSE(fs::exists(folder / "bad"));
+  };
+  refused(at("missing.png"), "missing.png\": there is no such file");
+  refused(at("empty.png"), "empty.png\": the file is empty");
+  refused(at("text.png"), "text.png");
+  refused(at("cut.png"), "the PNG file is cut");
+  refused(at("head.png"), "the PNG file is cut");
+  refused(at("damaged.png"), "checksum");
+  refused(at("small.png"), "60x24");
+  refused(at("huge.png"), "108 Mpx, the limit is 100 Mpx");
+  refused(folder.path().string(), "it is a folder");
+  refused(at("pipe.png"), "a regular file is needed");
+  refused("", "");
+}
+
+TEST_F(CliSingan, ModelsThatAreNone) {
+  train("run");
+  const std::string whole = text_of(folder / "run/model.safetensors");
+  write_text(folder / "empty.safetensors", "");
+  for (const size_t size : {size_t{5}, size_t{8}, size_t{200}, whole.size() - 1})
+    write_text(at("cut" + std::to_string(size) + ".safetensors"), whole.substr(0, size));
+  write_text(folder / "longer.safetensors", whole + "x");
+  // Headers of 17 MiB and of 2^63 bytes are refused by their length alone.
+  write_text(folder / "header.safetensors", std::string("\0\0\x10\1\0\0\0\0", 8) + "{}");
+  write_text(folder / "endless.safetensors", std::string("\0\0\0\0\0\0\0\x80", 8) + "{}");
+  write_text(folder / "json.safetensors", std::string("\4\0\0\0\0\0\0\0{[}]", 12));
+  Checkpoint other;
+  other.metadata["model"] = "ganimation";
+  other.tensors["w"] = zeros({2, 2});
+  save_checkpoint(folder / "other.safetensors", other);
+  Checkpoint hollow = load_checkpoint(folder / "run/model.safetensors");
+  hollow.tensors.erase(hollow.tensors.begin());
+  save_checkpoint(folder / "hollow.safetensors", hollow);
+
+  Words files = {at("missing.safetensors"), at("picture.png"), folder.path().string()};
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder.path()))
+    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+  ASSERT_EQ(files.size(), 14u);
+  for (const std::string& file : files) {
+    expect_refused("singan", {"info", "--model", file}, 1, file);
+    expect_refused("singan", {"sample", "--model", file, "--out", at("bad")}, 1, file);
+  }
+}
+
+TEST_F(CliSingan, FoldersThatCannotBe) {
+  train("run");
+  expect_bad_folders_refused("singan", training());
+  expect_bad_folders_refused("singan", {"sample", "--count", "1", "--quiet", "--model", at("run")});
+
+  expect_refused("singan", training({"--resume", "--force", "--out", at("run")}), 2, "--force");
+  expect_refused("singan", training({"--resume", "--out", at("theirs")}), 1, "holds files but no run");
+  expect_refused("singan", training({"--resume", "--seed", "5", "--out", at("run")}), 2,
+                 "the run was started with --seed 0, not 5");
+  expect_refused("singan", training({"--resume", "--preset", "official", "--out", at("run")}), 2,
+                 "--preset default, not official");
+  write_text(folder / "run/config.json", "{\"tool\": ");
+  expect_refused("singan", training({"--resume", "--out", at("run")}), 1, "is not the config.json of a run");
+}
+
+TEST_F(CliSingan, OneProcessAFolder) {
+  train("run");
+  const int lock = ::open(at("run/lock").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_EX | LOCK_NB), 0);
+  expect_refused("singan", training({"--resume", "--out", at("run")}), 1, "another process is working");
+  expect_refused("singan", training({"--force", "--out", at("run")}), 1, "another process is working");
+  ::close(lock);
+}
+
+TEST_F(CliSingan, FullDisk) {
+  train("straight");
+  expect_full_disk_reported("singan", training(), "full", {0, 300, 2'000, 50'000, 300'000});
+  expect_full_disk_reported("singan", {"sample", "--quiet", "--model", at("straight")}, "full",
+                            {0, 300, 500});
+
+  // Once there is room again the run goes on from its last checkpoint and ends in the same bytes.
+  const Words words = training({"--out", at("full")});
+  EXPECT_EQ(run_tool("singan", words, 600'000).code, 1);
+  EXPECT_EQ(run_tool("singan", words + Words{"--resume"}, 600'000).code, 1);
+  const Outcome resumed = run_tool("singan", words + Words{"--resume"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(text_of(folder / "full/model.safetensors"), text_of(folder / "straight/model.safetensors"));
+}
+
+TEST_F(CliSingan, OptionsThatContradict) {
+  const auto refused = [&](const Words& words, const std::string& part) {
+    expect_refused("singan", words + Words{"--out", at("bad")}, 2, part);
+  };
+  refused(training({"--quality", "full"}), "--quality");
+  refused(training({"--preset", "oficial"}), "oficial");
+  refused(training({"--iterations", "many"}), "--iterations");
+  refused(training({"--seed", "-1"}), "--seed");
+  refused(training({"--itertions", "3"}), "did you mean --iterations?");
+  refused({"sample", "--model", at("run"), "--count", "0"}, "--count");
+  refused({"sample", "--model", at("run"), "--resume"}, "unknown option --resume");
+}
+
+}  // namespace
+}  // namespace sga

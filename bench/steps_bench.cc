@@ -40,7 +40,8 @@ void singan_iteration(benchmark::State& state, const char* preset, int64_t h, in
   reset_memory_peak();
   for (auto _ : state) singan::train_iteration(level, config, draws, 5e-4);
   const double d = patch_net_flops(h, w, 3, width, 1), g = patch_net_flops(h + 10, w + 10, 3, width, 3);
-  const double walks = config.generator_steps == singan::GeneratorSteps::accum ? 1 : double(config.generator_updates);
+  const double walks =
+      config.generator_steps == singan::GeneratorSteps::accum ? 1 : double(config.generator_updates);
   bench::report_flops(state, double(config.critic_updates) * (12 * d + g) + 2 * d + walks * 5 * g);
   state.counters["peak_MB"] = double(memory_stats().peak) * 1e-6;
   set_precision(Precision::fp32);

@@ -18,9 +18,9 @@ class Needs {
   uint64_t bits_;
 };
 
-/// Vector-Jacobian product: from the output and the gradient of the loss by it, the gradient by each input, in
-/// order. An empty Tensor means "no gradient". May call ops only. Captures inputs and plain numbers, never the
-/// output: a node owns its inputs, so capturing the output would be a cycle.
+/// Vector-Jacobian product: from the output and the gradient of the loss by it, the gradient by each input,
+/// in order. An empty Tensor means "no gradient". May call ops only. Captures inputs and plain numbers, never
+/// the output: a node owns its inputs, so capturing the output would be a cycle.
 using Vjp = std::function<std::vector<Tensor>(const Tensor& out, const Tensor& g, Needs needs)>;
 
 struct Node {
@@ -29,11 +29,12 @@ struct Node {
   Vjp vjp;
 };
 
-/// Attaches a node to `out` if gradients are on and any input needs one; returns `out`. Inputs may be empty Tensors.
+/// Attaches a node to `out` if gradients are on and any input needs one; returns `out`. Inputs may be empty
+/// Tensors.
 Tensor record(Tensor out, const char* name, std::vector<Tensor> inputs, Vjp vjp);
 
-/// Gradient of sum(out * seed) by each of `wrt`; `seed` defaults to ones. Zeros where `out` does not depend on it.
-/// With create_graph the results can be differentiated again.
+/// Gradient of sum(out * seed) by each of `wrt`; `seed` defaults to ones. Zeros where `out` does not depend
+/// on it. With create_graph the results can be differentiated again.
 std::vector<Tensor> grad(const Tensor& out, const std::vector<Tensor>& wrt, const Tensor& seed = {},
                          bool create_graph = false);
 

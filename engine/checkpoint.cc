@@ -55,7 +55,6 @@ float from_half(uint16_t half) {
 }
 
 // ---- writing
-// ---------------------------------------------------------------------------------------------------
 
 Format format_of(const Tensor& t, Storage storage) {
   if (storage == Storage::f16) return Format::f16;
@@ -113,7 +112,6 @@ void append(Bytes& out, const std::string& name, const Tensor& tensor, Encode&& 
 }
 
 // ---- reading
-// ---------------------------------------------------------------------------------------------------
 
 struct Entry {
   std::string name;

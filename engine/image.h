@@ -26,14 +26,16 @@ struct ImageInfo {
 constexpr int64_t kMaxPixels = 100'000'000;
 constexpr int64_t kMaxSide = 65'535;
 
-/// Reads only the header. `name` is used in errors. Error if it is no PNG, JPEG or BMP, is cut, or breaks a limit.
+/// Reads only the header. `name` is used in errors. Error if it is no PNG, JPEG or BMP, is cut, or breaks a
+/// limit.
 ImageInfo image_info(std::span<const std::byte> file, const std::string& name);
 
-/// Header first, then limits, then the pixels. EXIF orientation (1..8) of a JPEG is applied. Channels as in the file.
+/// Header first, then limits, then the pixels. EXIF orientation (1..8) of a JPEG is applied. Channels as in
+/// the file.
 Image decode_image(std::span<const std::byte> file, const std::string& name);
 
-/// Reads a picture file as `channels` (1 or 3): grey is repeated, colour is averaged by Rec. 601 weights, alpha is
-/// composited over white.
+/// Reads a picture file as `channels` (1 or 3): grey is repeated, colour is averaged by Rec. 601 weights,
+/// alpha is composited over white.
 Image load_image(const fs::path& path, int64_t channels = 3);
 Image convert_channels(const Image& image, int64_t channels);
 

@@ -16,14 +16,15 @@ namespace sga {
 using Bytes = std::vector<std::byte>;
 namespace fs = std::filesystem;
 
-/// A whole file. Error if it is missing, not a regular file, empty where `allow_empty` is false, or above `limit`.
+/// A whole file. Error if it is missing, not a regular file, empty where `allow_empty` is false, or above
+/// `limit`.
 Bytes read_file(const fs::path& path, int64_t limit = int64_t{4} << 30, bool allow_empty = false);
 /// The same for text.
 std::string read_text(const fs::path& path, int64_t limit = int64_t{1} << 30);
 
-/// Writes to a temporary name in the same folder, syncs it, renames it over `path`, syncs the folder. After any
-/// failure (disk full, kill -9, power loss) `path` holds the old content or the new, never a mix, and the temporary
-/// file is removed where the process still lives. Error naming path and reason.
+/// Writes to a temporary name in the same folder, syncs it, renames it over `path`, syncs the folder. After
+/// any failure (disk full, kill -9, power loss) `path` holds the old content or the new, never a mix, and the
+/// temporary file is removed where the process still lives. Error naming path and reason.
 void write_file(const fs::path& path, std::span<const std::byte> data);
 void write_file(const fs::path& path, std::string_view text);
 

@@ -8,7 +8,7 @@
 
 namespace sga {
 
-// ---- pointwise: same shapes, same dtype ------------------------------------------------------------------------
+// ---- pointwise: same shapes, same dtype
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
@@ -20,7 +20,8 @@ Tensor blend(const Tensor& a, double alpha, const Tensor& b, double beta);
 Tensor power(const Tensor& x, double exponent);
 /// x > 0 ? x : slope * x; slope 0 is ReLU
 Tensor leaky_relu(const Tensor& x, double slope);
-/// x > 0 ? g : slope * g; linear in g, no gradient by x. The derivative of leaky_relu, with x its input or its output.
+/// x > 0 ? g : slope * g; linear in g, no gradient by x. The derivative of leaky_relu, with x its input or
+/// its output.
 Tensor gate(const Tensor& g, const Tensor& x, double slope);
 Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
@@ -31,12 +32,13 @@ Tensor sign_gate(const Tensor& g, const Tensor& x);
 /// min(max(x, low), high); derivative 1 strictly inside, else 0
 Tensor clamp(const Tensor& x, double low, double high);
 
-// ---- shape, broadcast and sums: linear maps in pairs ------------------------------------------------------------
+// ---- shape, broadcast and sums: linear maps in pairs
 /// Same elements in the same order under another shape.
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// Repeats axes of extent 1 to `shape` (same rank).
 Tensor expand(const Tensor& x, const Shape& shape);
-/// Sums axes down to extent 1 where `shape` says so (same rank): the transpose of expand. Deterministic order.
+/// Sums axes down to extent 1 where `shape` says so (same rank): the transpose of expand. Deterministic
+/// order.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 /// Scalar of shape (1).
 Tensor sum(const Tensor& x);
@@ -60,7 +62,7 @@ Tensor concat(const std::vector<Tensor>& parts, int axis);
 /// Entries [begin, begin + count) of `axis`.
 Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t count);
 
-// ---- convolution: three bilinear maps closed under differentiation ---------------------------------------------
+// ---- convolution: three bilinear maps closed under differentiation
 struct ConvGeometry {
   int64_t stride = 1;
   int64_t pad = 0;  ///< zeros on every side
@@ -69,7 +71,8 @@ struct ConvGeometry {
 /// x (N,H,W,C), w (K,R,S,C) -> (N, (H+2*pad-R)/stride+1, (W+2*pad-S)/stride+1, K)
 Tensor conv(const Tensor& x, const Tensor& w, ConvGeometry geometry = {});
 /// leaky_relu(conv(x, w) + b, slope) in one pass; b (K) or empty; slope > 0, 1 means no activation.
-Tensor conv_bias_act(const Tensor& x, const Tensor& w, const Tensor& b, ConvGeometry geometry, double slope = 1);
+Tensor conv_bias_act(const Tensor& x, const Tensor& w, const Tensor& b, ConvGeometry geometry,
+                     double slope = 1);
 /// The derivative of conv by x, given gy of y's shape: also the transposed convolution. h, w: extents of x.
 Tensor conv_dx(const Tensor& gy, const Tensor& w, ConvGeometry geometry, int64_t h, int64_t wd);
 /// The derivative of conv by w: (K,r,s,C).
@@ -77,22 +80,23 @@ Tensor conv_dw(const Tensor& x, const Tensor& gy, ConvGeometry geometry, int64_t
 /// a (M,K) times b (K,N); `ta`, `tb` read the operand transposed.
 Tensor matmul(const Tensor& a, const Tensor& b, bool ta = false, bool tb = false);
 
-// ---- normalisation ---------------------------------------------------------------------------------------------
+// ---- normalisation
 struct NormResult {
   Tensor y;
   Tensor mean, rstd;  ///< (N,C) statistics of this call, no history; rstd = 1 / sqrt(var + eps)
 };
-/// Instance normalisation with a fused leaky ReLU: every channel of every image is shifted and scaled to mean 0,
-/// variance 1.
+/// Instance normalisation with a fused leaky ReLU: every channel of every image is shifted and scaled to mean
+/// 0, variance 1.
 ///   y = leaky_relu(gamma * (x - mean) / sqrt(var + eps) + beta, slope)         var is biased (1/HW)
 /// x            (N,H,W,C), H*W >= 2
 /// gamma, beta  (C), or (N,C) for one pair an image, or both empty
 /// slope        1 means no activation, 0 is ReLU
 /// Derivatives  first and second: fused kernels
 /// Source       Ulyanov et al. 2016, arXiv:1607.08022. Batch normalisation with N = 1 is the same map.
-NormResult instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps = 1e-5, double slope = 1);
+NormResult instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps = 1e-5,
+                         double slope = 1);
 
-// ---- resize ----------------------------------------------------------------------------------------------------
+// ---- resize
 /// One axis of a separable linear map, rows in compressed form: out[o] = sum_k weight[k] * in[index[k]], k in
 /// [first[o], first[o+1]).
 struct Taps {
@@ -103,14 +107,14 @@ struct Taps {
 };
 /// Nearest neighbour by a whole factor.
 Taps nearest_taps(int64_t n_in, int64_t factor);
-/// Keys bicubic (a = -0.5) of size n_in -> n_out at `scale`; antialiased if `antialias` (kernel stretched by 1/scale).
-/// The right edge mirrors with the edge pixel repeated. The left edge does the same, or, with one_sided_left,
-/// drops the taps before 0 and renormalises, as the official SinGAN does.
+/// Keys bicubic (a = -0.5) of size n_in -> n_out at `scale`; antialiased if `antialias` (kernel stretched by
+/// 1/scale). The right edge mirrors with the edge pixel repeated. The left edge does the same, or, with
+/// one_sided_left, drops the taps before 0 and renormalises, as the official SinGAN does.
 Taps bicubic_taps(int64_t n_in, int64_t n_out, double scale, bool antialias, bool one_sided_left);
 /// Applies `rows` to H and `columns` to W. x (N,H,W,C) -> (N, rows.n_out, columns.n_out, C)
 Tensor resize(const Tensor& x, const Taps& rows, const Taps& columns);
 
-// ---- losses and fused pieces of the models ---------------------------------------------------------------------
+// ---- losses and fused pieces of the models
 /// mean((a-b)^2), mean(|a-b|): scalars of shape (1)
 Tensor mse(const Tensor& a, const Tensor& b);
 Tensor l1(const Tensor& a, const Tensor& b);
@@ -120,8 +124,8 @@ Tensor attention_composite(const Tensor& a, const Tensor& x, const Tensor& c);
 /// (or squared differences).
 enum class Variation { absolute, squared };
 Tensor total_variation(const Tensor& x, Variation kind = Variation::absolute);
-/// WGAN-GP on an input gradient g (N,H,W,C): mean of (||.|| - 1)^2 over pixels (norm over the C channels, SinGAN) or
-/// over samples (norm over H,W,C, GANimation). ||.|| = sqrt(sum of squares + eps).
+/// WGAN-GP on an input gradient g (N,H,W,C): mean of (||.|| - 1)^2 over pixels (norm over the C channels,
+/// SinGAN) or over samples (norm over H,W,C, GANimation). ||.|| = sqrt(sum of squares + eps).
 enum class NormOver { channels, sample };
 Tensor gradient_penalty(const Tensor& g, NormOver over, double eps = 0);
 

@@ -3,8 +3,9 @@
 
 namespace sga {
 
-/// Runs a training step. A step that reads nothing back, has fixed shapes and keeps what changes from step to step in
-/// tensors can be replayed as one graph where the device has such a thing; on a CPU it runs eagerly, same result.
+/// Runs a training step. A step that reads nothing back, has fixed shapes and keeps what changes from step to
+/// step in tensors can be replayed as one graph where the device has such a thing; on a CPU it runs eagerly,
+/// same result.
 class StepGraph {
  public:
   template <class F>

@@ -15,9 +15,13 @@ const char* name_of(Dtype t);
 template <class T>
 constexpr Dtype dtype_of();
 template <>
-constexpr Dtype dtype_of<float>() { return Dtype::f32; }
+constexpr Dtype dtype_of<float>() {
+  return Dtype::f32;
+}
 template <>
-constexpr Dtype dtype_of<double>() { return Dtype::f64; }
+constexpr Dtype dtype_of<double>() {
+  return Dtype::f64;
+}
 
 struct Node;
 
@@ -37,7 +41,8 @@ class Tensor {
   /// Device pointer to the first element. T must match dtype().
   template <class T>
   T* data() const {
-    SGA_CHECK(dtype_of<T>() == dtype(), "tensor: asked for ", name_of(dtype_of<T>()), ", holds ", name_of(dtype()));
+    SGA_CHECK(dtype_of<T>() == dtype(), "tensor: asked for ", name_of(dtype_of<T>()), ", holds ",
+              name_of(dtype()));
     return static_cast<T*>(impl_->storage->data());
   }
 
@@ -79,7 +84,8 @@ Tensor empty(const Shape& shape, Dtype dtype = Dtype::f32);
 Tensor zeros(const Shape& shape, Dtype dtype = Dtype::f32);
 Tensor full(const Shape& shape, double value, Dtype dtype = Dtype::f32);
 
-/// Copies host values (row-major) to the device, converted to `dtype`. Error if the count is not shape.numel().
+/// Copies host values (row-major) to the device, converted to `dtype`. Error if the count is not
+/// shape.numel().
 template <class T>
 Tensor from_host(const Shape& shape, const std::vector<T>& values, Dtype dtype = dtype_of<T>());
 /// Copies the elements back, converted to T; waits for the device.

@@ -21,7 +21,7 @@ template <class... Parts>
 }  // namespace sga
 
 /// SGA_CHECK(x.rank() == 4, "instance_norm: x must be (N,H,W,C), got ", x.shape());
-#define SGA_CHECK(condition, ...)                  \
-  do {                                             \
-    if (!(condition)) ::sga::fail(__VA_ARGS__);    \
+#define SGA_CHECK(condition, ...)               \
+  do {                                          \
+    if (!(condition)) ::sga::fail(__VA_ARGS__); \
   } while (0)

@@ -13,7 +13,7 @@ void attention_composite(Cpu, int64_t pixels, int64_t channels, const T* a, cons
 
 /// ga[p] = sum_k (x - c) gy,   gx = a gy,   gc = (1 - a) gy. Any of ga, gx, gc may be null.
 template <class T>
-void attention_composite_grad(Cpu, int64_t pixels, int64_t channels, const T* a, const T* x, const T* c, const T* gy,
-                              T* ga, T* gx, T* gc);
+void attention_composite_grad(Cpu, int64_t pixels, int64_t channels, const T* a, const T* x, const T* c,
+                              const T* gy, T* ga, T* gx, T* gc);
 
 }  // namespace sga::kernels

@@ -5,14 +5,16 @@
 
 namespace sga::kernels {
 
-/// 64 bytes of T: 16 floats or 8 doubles. Arithmetic and comparisons work lane by lane, `mask ? a : b` selects.
+/// 64 bytes of T: 16 floats or 8 doubles. Arithmetic and comparisons work lane by lane, `mask ? a : b`
+/// selects.
 template <class T>
 struct LanesOf {
   typedef T type __attribute__((vector_size(64)));
 };
 
-/// Where a kernel body stands: offset `i` of its first channel in arrays of x's shape, and `at` in arrays of one number
-/// a channel. V is a vector of T or T itself, so that one body serves whole strips and what is left over.
+/// Where a kernel body stands: offset `i` of its first channel in arrays of x's shape, and `at` in arrays of
+/// one number a channel. V is a vector of T or T itself, so that one body serves whole strips and what is
+/// left over.
 template <class V, class T>
 struct Spot {
   int64_t i, at;

@@ -6,7 +6,8 @@
 
 namespace sga::kernels {
 
-/// Extents: x and everything of its shape is (n, pixels, c). gamma and beta hold c numbers, or n*c when per_image.
+/// Extents: x and everything of its shape is (n, pixels, c). gamma and beta hold c numbers, or n*c when
+/// per_image.
 struct NormShape {
   int64_t n, pixels, c;
   bool per_image;
@@ -18,7 +19,8 @@ struct NormShape {
 /// gamma and beta are both null (1 and 0) or both given. mean, rstd: (n,c).
 /// Two passes for the statistics (the plain variance is exact where E[x^2]-E[x]^2 is not) and one to write.
 template <class T>
-void instance_norm(Cpu, NormShape, const T* x, const T* gamma, const T* beta, T eps, T slope, T* y, T* mean, T* rstd);
+void instance_norm(Cpu, NormShape, const T* x, const T* gamma, const T* beta, T eps, T slope, T* y, T* mean,
+                   T* rstd);
 
 /// First derivative. gy: gradient by y. h = gy * act'(y), taken from the sign of y.
 ///   gx = gamma * rstd * (h - <h> - q <h q>),   ggamma = sum h q,   gbeta = sum h

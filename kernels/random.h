@@ -1,5 +1,5 @@
-// Random numbers by counter: Philox 4x32-10 (Salmon et al. 2011), the same bits on every device and for any number of
-// threads. Number i of a tensor depends on (seed, counter + i/4, i%4) alone.
+// Random numbers by counter: Philox 4x32-10 (Salmon et al. 2011), the same bits on every device and for any
+// number of threads. Number i of a tensor depends on (seed, counter + i/4, i%4) alone.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -14,7 +14,8 @@ struct Philox {
 
 /// Ten rounds on a 128-bit counter with a 64-bit key.
 inline Philox philox4x32(uint64_t key, uint64_t counter_low, uint64_t counter_high = 0) {
-  Philox x{{uint32_t(counter_low), uint32_t(counter_low >> 32), uint32_t(counter_high), uint32_t(counter_high >> 32)}};
+  Philox x{{uint32_t(counter_low), uint32_t(counter_low >> 32), uint32_t(counter_high),
+            uint32_t(counter_high >> 32)}};
   uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
   for (int round = 0; round < 10; ++round) {
     const uint64_t a = uint64_t(0xD2511F53u) * x.v[0], b = uint64_t(0xCD9E8D57u) * x.v[2];
@@ -28,7 +29,8 @@ inline Philox philox4x32(uint64_t key, uint64_t counter_low, uint64_t counter_hi
 /// [0,1) with 24 bits: exact in float.
 inline float unit_float(uint32_t bits) { return float(bits >> 8) * 0x1p-24f; }
 
-/// log of x in (0,1], within 1.2e-7 * max(1, |log x|). Written with fma alone, so that every device rounds alike.
+/// log of x in (0,1], within 1.2e-7 * max(1, |log x|). Written with fma alone, so that every device rounds
+/// alike.
 inline float portable_log(float x) {
   int e;
   float m = std::frexp(x, &e);  // x = m * 2^e, m in [0.5,1)
@@ -44,7 +46,8 @@ inline float portable_log(float x) {
 /// sin and cos of 2*pi*u, u in [0,1), within 1e-7.
 inline void portable_sincos_turn(float u, float* sine, float* cosine) {
   const int quarter = int(std::fmaf(u, 4.0f, 0.5f)) & 3;  // nearest quarter turn
-  const float r = (u >= 0.875f ? u - 1.0f : std::fmaf(float(quarter), -0.25f, u)) * 6.2831855f;  // |r| <= pi/4
+  const float r =
+      (u >= 0.875f ? u - 1.0f : std::fmaf(float(quarter), -0.25f, u)) * 6.2831855f;  // |r| <= pi/4
   const float r2 = r * r;
   float s = std::fmaf(r2, -1.9515296e-4f, 8.3321608e-3f);
   s = std::fmaf(r2, s, -1.6666654e-1f);

@@ -1,4 +1,5 @@
-// Sums, and their transpose, repetition. The order of additions depends on the extents alone, never on threads.
+// Sums, and their transpose, repetition. The order of additions depends on the extents alone, never on
+// threads.
 #pragma once
 #include <cstdint>
 
@@ -15,7 +16,8 @@ void mean_squared_difference(Cpu, const T* a, const T* b, int64_t n, T* y);
 template <class T>
 void mean_absolute_difference(Cpu, const T* a, const T* b, int64_t n, T* y);
 
-/// Four extents with repetition: an axis i with from[i] = 1 is repeated to[i] times; otherwise from[i] == to[i].
+/// Four extents with repetition: an axis i with from[i] = 1 is repeated to[i] times; otherwise from[i] ==
+/// to[i].
 struct Broadcast {
   int64_t from[4];
   int64_t to[4];

@@ -54,7 +54,6 @@ void expect_same_bits(const Tensor& a, const Tensor& b) {
 }
 
 // ---- round trips
-// -----------------------------------------------------------------------------------------------
 
 TEST(Checkpoint, RoundTripsBitForBit) {
   const Checkpoint before = sample();
@@ -169,7 +168,6 @@ TEST(Checkpoint, MissingNamesAndOtherShapes) {
 }
 
 // ---- what is not written
-// ---------------------------------------------------------------------------------------
 
 TEST(Checkpoint, RefusesToWriteWhatItWouldNotRead) {
   const auto encode = [](const std::string& name, std::vector<float> values,
@@ -201,7 +199,6 @@ TEST(Checkpoint, RefusesToWriteWhatItWouldNotRead) {
 }
 
 // ---- what is not read
-// ------------------------------------------------------------------------------------------
 
 TEST(Checkpoint, EveryCutIsRefused) {
   for (Storage storage : {Storage::native, Storage::f16}) {

@@ -226,6 +226,20 @@ void CliTest::expect_refused(const std::string& tool, const Words& words, int co
   EXPECT_EQ(differences(before, contents(folder.path())), Words{});
 }
 
+Outcome CliTest::run_and_stop(const std::string& tool, const Words& words, const std::string& out, int signal,
+                              const std::string& path) const {
+  Outcome outcome;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    fs::remove_all(folder / out);
+    ToolProcess process(tool, words + Words{"--out", at(out)});
+    const bool running = process.wait_until([&] { return fs::exists(folder / out / path); });
+    process.send(signal);
+    outcome = process.wait();
+    if (running && outcome.code != 0) break;
+  }
+  return outcome;
+}
+
 void CliTest::expect_bad_folders_refused(const std::string& tool, const Words& words) const {
   write_text(folder / "occupied", "a file of the user");
   fs::create_directory(folder / "theirs");

@@ -82,6 +82,11 @@ class CliTest : public testing::Test {
   void expect_full_disk_reported(const std::string& tool, const Words& words, const std::string& out,
                                  const std::vector<int64_t>& limits) const;
 
+  /// Starts the command and sends `signal` as soon as `path` is there. On a machine so busy that the command
+  /// was done before, tries again from the start, without the folder `out`.
+  Outcome run_and_stop(const std::string& tool, const Words& words, const std::string& out, int signal,
+                       const std::string& path) const;
+
   TempFolder folder;
 };
 

@@ -263,7 +263,6 @@ TEST(GanimationGolden, FirstCriticStepAlone) {
 }
 
 // ---- how the condition reaches the output
-// ---------------------------------------------------------------------------
 
 /// Largest change of the colour when the action units go from 0 to random values.
 double condition_effect(const GeneratorConfig& config) {
@@ -319,7 +318,6 @@ TEST(Ganimation, BadConfigurationsAreRefused) {
 }
 
 // ---- a small training run
-// ------------------------------------------------------------------------------------------
 
 TrainingConfig tiny(bool official) {
   TrainingConfig c = recipe(official ? "official" : "small");
@@ -445,7 +443,6 @@ TEST(Ganimation, LoadRefusesAnotherConfiguration) {
 }
 
 // ---- editing
-// --------------------------------------------------------------------------------------------------------
 
 TEST(GanimationEditing, TargetsFollowTheMode) {
   Expression smile = parse_action_units("12=0.8,6=0.5");

@@ -54,7 +54,6 @@ std::string refusal(const Bytes& file) {
 #define EXPECT_REFUSED(file, why) EXPECT_NE(refusal(file).find(why), std::string::npos) << refusal(file)
 
 // ---- kinds
-// -----------------------------------------------------------------------------------------------------
 
 TEST(Image, PngRoundTripsEveryChannelCount) {
   for (int64_t channels = 1; channels <= 4; ++channels)
@@ -140,7 +139,6 @@ TEST(Image, Bmp) {
 }
 
 // ---- orientation
-// -----------------------------------------------------------------------------------------------
 
 // The block values of a decoded picture, one letter a block of 8x8: 'a' is 10, 'b' 20, ...
 std::string letters(const Image& image) {
@@ -185,7 +183,6 @@ TEST(Image, DamagedExifMeansAsStored) {
 }
 
 // ---- refusals
-// --------------------------------------------------------------------------------------------------
 
 std::vector<Bytes> small_files() {
   const Bytes palette = png_chunk("PLTE", bytes_of({255, 0, 0, 0, 255, 0, 0, 0, 255}));
@@ -340,7 +337,6 @@ TEST(Image, FilesThroughTheDisk) {
 }
 
 // ---- channels, tensors, encoding
-// -------------------------------------------------------------------------------
 
 TEST(Image, ConvertsChannels) {
   const Image rgba{1, 2, 4, {1, 0, 0, 0.25f, 0.2f, 0.4f, 0.6f, 1}};

@@ -40,7 +40,6 @@ struct ReplacedCalls {
 };
 
 // ---- reading
-// ---------------------------------------------------------------------------------------------------
 
 TEST(Io, ReadsBackWhatItWrote) {
   TempFolder folder;
@@ -93,7 +92,6 @@ TEST(Io, RefusesWhatItCannotRead) {
 }
 
 // ---- writing
-// ---------------------------------------------------------------------------------------------------
 
 TEST(Io, RefusesToWriteOverWhatIsNoFile) {
   TempFolder folder;
@@ -376,7 +374,6 @@ TEST(Io, KillAtAnyMomentLeavesOldOrNew) {
 }
 
 // ---- appending
-// -------------------------------------------------------------------------------------------------
 
 TEST(Io, AppendsWholeLines) {
   TempFolder folder;
@@ -409,7 +406,6 @@ TEST(Io, AFailedAppendLeavesNoPartOfTheLine) {
 }
 
 // ---- folders
-// ---------------------------------------------------------------------------------------------------
 
 TEST(Io, MakesFoldersAndTheirParents) {
   TempFolder folder;

@@ -18,7 +18,6 @@ bool contains(const std::string& text, const std::string& part) {
 }
 
 // ---- action units
-// ----------------------------------------------------------------------------------------------
 
 TEST(ActionUnits, OrderAndNames) {
   EXPECT_EQ(index_of(1), 0);
@@ -86,7 +85,6 @@ TEST(Presets, ErrorsNameTheLine) {
 }
 
 // ---- CSV
-// -------------------------------------------------------------------------------------------------------
 
 std::vector<std::vector<std::string>> rows_of(std::string_view text) {
   CsvReader csv(text, "t.csv");
@@ -124,7 +122,6 @@ TEST(Csv, CellsSurviveTheRoundTrip) {
 }
 
 // ---- OpenFace
-// --------------------------------------------------------------------------------------------------
 
 /// The 17 or 18 columns AUxx_r or AUxx_c, with `blank` before each.
 std::string au_columns(const std::string& blank, char kind, bool with28) {

@@ -26,7 +26,6 @@ const json& golden() {
 }
 
 // ---- fields in closed form, given in torch's order
-// ---------------------------------------------------------------
 
 std::vector<double> field_values(int seed, int64_t n, double amp, double shift = 0) {
   std::vector<double> v(size_t(n), 0.0);
@@ -241,7 +240,6 @@ TEST_P(Golden, FourIterationsInEveryMode) {
 }
 
 // ---- resize
-// --------------------------------------------------------------------------------------------------------
 
 TEST(SinganResize, OfficialWeights) {
   const struct {
@@ -332,7 +330,6 @@ TEST(SinganResize, BilinearKeepsCorners) {
 }
 
 // ---- pyramid
-// -------------------------------------------------------------------------------------------------------
 
 TEST(SinganPyramid, OfficialTable) {
   const struct {
@@ -474,7 +471,6 @@ TEST(SinganNetworks, StatisticsArePerImage) {
 }
 
 // ---- whole trainings
-// -----------------------------------------------------------------------------------------------
 
 Tensor small_picture() {
   std::vector<float> v;
@@ -606,7 +602,6 @@ TEST(SinganTraining, EqualChannelsCarryOver) {
 }
 
 // ---- sampling
-// ------------------------------------------------------------------------------------------------------
 
 class SinganSampling : public ::testing::Test {
  protected:

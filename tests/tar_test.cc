@@ -128,7 +128,6 @@ TEST(Tar, HostileHeaders) {
 }
 
 // ---- gzip
-// ------------------------------------------------------------------------------------------------------
 
 /// A gzip file with one stored block.
 Bytes gzip(const std::string& text) {

@@ -37,7 +37,6 @@ std::string text_of(const fs::path& file) {
 }
 
 // ---- command line
-// ----------------------------------------------------------------------------------------------
 
 struct Outcome {
   int code;
@@ -218,7 +217,6 @@ TEST(Command, NearestName) {
 }
 
 // ---- progress
-// --------------------------------------------------------------------------------------------------
 
 TEST(Progress, TextShowsShareRateAndTimeLeft) {
   EXPECT_EQ(progress_text("scale 3", 50, 200, 0, 10, "loss 0.5", 0),
@@ -247,7 +245,6 @@ TEST(Progress, PlainLinesAreRareAndQuietIsSilent) {
 }
 
 // ---- run folder
-// ------------------------------------------------------------------------------------------------
 
 TEST(RunFolder, RefusesWhatIsThereWithoutAWord) {
   const TempFolder temporary;
@@ -375,7 +372,6 @@ TEST(RunFolder, CheckpointFallsBackToThePreviousOne) {
 }
 
 // ---- page
-// ------------------------------------------------------------------------------------------------------
 
 TEST(Page, EscapesEverything) {
   const std::string evil = "<script>alert('\"&')</script>";

@@ -127,7 +127,8 @@ std::string diagram(const std::vector<std::vector<std::pair<double, double>>>& c
   const auto to_y = [&](double v) {
     return kHeight - kBottom - (v - ys.low) / (ys.high - ys.low) * (kHeight - kTop - kBottom);
   };
-  std::string svg = "<div class=\"wide\"><svg viewBox=\"0 0 " + number(kWidth) + " " + number(kHeight) + "\" role=\"img\">\n";
+  std::string svg = "<div class=\"wide\"><svg viewBox=\"0 0 " + number(kWidth) + " " + number(kHeight) +
+                    "\" role=\"img\">\n";
   // Ticks are whole multiples of the step, so that 0.1 + 0.2 never shows.
   for (double k = std::ceil(ys.low / y_step - 1e-9); k * y_step <= ys.high + 1e-9 * y_step; ++k) {
     svg += grid_line(kLeft, to_y(k * y_step), kWidth - kRight, to_y(k * y_step));

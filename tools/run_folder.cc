@@ -52,14 +52,6 @@ void remove_file(const fs::path& path) {
   SGA_CHECK(!error, "cannot remove ", path.string(), ": ", error.message());
 }
 
-void remove_unfinished(const fs::path& folder) {
-  std::error_code error;
-  std::vector<fs::path> unfinished;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-    if (is_unfinished(entry.path())) unfinished.push_back(entry.path());
-  for (const fs::path& file : unfinished) remove_file(file);
-}
-
 int lock_folder(const fs::path& folder) {
   const fs::path file = folder / kLock;
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -204,6 +196,14 @@ void save_keeping_previous(const fs::path& path, const Checkpoint& checkpoint) {
     SGA_CHECK(!error, "cannot rename ", path.string(), ": ", error.message());
   }
   save_checkpoint(path, checkpoint);
+}
+
+void remove_unfinished(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> unfinished;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (is_unfinished(entry.path())) unfinished.push_back(entry.path());
+  for (const fs::path& file : unfinished) remove_file(file);
 }
 
 bool has_checkpoint(const fs::path& path) { return is_there(path) || is_there(previous_of(path)); }

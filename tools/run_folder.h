@@ -50,6 +50,10 @@ class RunFolder {
   int lock_ = -1;
 };
 
+/// Removes what write_file left in `folder` when its process was killed. RunFolder does it for its own
+/// folder; for those in it, call it while holding the run.
+void remove_unfinished(const fs::path& folder);
+
 /// Writes `path` (x.safetensors) atomically and keeps the one before as x.previous.safetensors.
 void save_keeping_previous(const fs::path& path, const Checkpoint& checkpoint);
 /// True if load_newest would find a file.

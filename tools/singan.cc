@@ -68,7 +68,6 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
 }
 
 // ---- train
-// ----------------------------------------------------------------------------------------------------------
 
 struct TrainOptions {
   CommonOptions common;
@@ -223,7 +222,6 @@ void declare_train(CLI::App& app) {
 }
 
 // ---- sample
-// ---------------------------------------------------------------------------------------------------------
 
 struct SampleCommand {
   CommonOptions common;
@@ -275,7 +273,6 @@ void declare_sample(CLI::App& app) {
 }
 
 // ---- info
-// -----------------------------------------------------------------------------------------------------------
 
 void declare_info(CLI::App& app) {
   auto path = std::make_shared<std::string>();

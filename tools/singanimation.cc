@@ -71,6 +71,9 @@ class Expansion {
         photo_(load_image(options.image)) {
     SGA_CHECK(std::min(photo_.height, photo_.width) >= 25, options.image, " is ", photo_.width, "x",
               photo_.height, " pixels, a face needs at least 25 on each side; give a larger picture");
+    const int scales = singan::make_pyramid(options.size, options.size, training_config(0).pyramid).count();
+    SGA_CHECK(level_ < scales, "--inject ", options.inject, " needs ", level_ + 1, " scales, and --size ",
+              options.size, " has ", scales, "; give a larger --size");
     const std::vector<FaceRectangle> faces = FaceDetector().detect(photo_);
     SGA_CHECK(!faces.empty(), "no face was found in ", options.image,
               "; give a photograph with one upright, frontal face");
@@ -91,6 +94,8 @@ class Expansion {
     save_png(run_ / "crop.png", crop_face(photo_, box_, options_.size));
     for (size_t i = 0; i < expressions_.size(); ++i) {
       if (!resumed) forget(i);
+      remove_unfinished(folder(i));
+      remove_unfinished(folder(i) / "samples");
       if (!fs::exists(folder(i) / "manifest.csv")) expand(i);
       write_summary(i + 1);
     }
@@ -134,10 +139,15 @@ class Expansion {
     write_file(folder(i) / "manifest.csv", manifest_header() + manifest);
   }
 
-  // The SinGAN of one edit; goes on from training.safetensors if there is one.
-  singan::Model train(size_t i, const Tensor& picture) {
+  singan::Config training_config(size_t i) const {
     singan::Config config = singanimation::face_config(options_.quality, options_.common.seed + i);
     if (options_.iterations) config.iterations = options_.iterations;
+    return config;
+  }
+
+  // The SinGAN of one edit; goes on from training.safetensors if there is one.
+  singan::Model train(size_t i, const Tensor& picture) {
+    const singan::Config config = training_config(i);
     std::optional<singan::Trainer> trainer;
     if (has_checkpoint(unfinished(i)))
       trainer.emplace(load_newest(unfinished(i)));

@@ -56,7 +56,6 @@ E choice(const Checkpoint& checkpoint, const std::string& key, const char* first
 }  // namespace
 
 // ---- generator
-// ----------------------------------------------------------------------------------------------------
 
 Generator::Layer Generator::add_layer(const std::string& name, const Shape& filter, int64_t channels,
                                       Rng& rng, Dtype dtype) {
@@ -139,7 +138,6 @@ Tensor composite(const GeneratorOutput& g, const Tensor& x) {
 }
 
 // ---- discriminator
-// ------------------------------------------------------------------------------------------------
 
 Discriminator::Discriminator(const DiscriminatorConfig& config, Rng& rng, Dtype dtype) : config_(config) {
   check(config);
@@ -178,7 +176,6 @@ DiscriminatorOutput Discriminator::forward(const Tensor& x) const {
 }
 
 // ---- configs as text
-// ----------------------------------------------------------------------------------------------
 
 void store(const GeneratorConfig& c, std::map<std::string, std::string>& metadata,
            const std::string& prefix) {

@@ -59,8 +59,8 @@ std::unordered_map<std::string, Landmarks> parse_landmarks(std::string_view text
 /// else.
 std::unordered_map<std::string, int64_t> parse_identities(std::string_view text, const std::string& name);
 
-/// The header and one line of the CSV parse_openface reads: image, confidence, AUxx_r of `values` * 5 (at most 5),
-/// AUxx_c set from intensity 1 on. Ends in \n.
+/// The header and one line of the CSV parse_openface reads: image, confidence, AUxx_r of `values` * 5 (at
+/// most 5), AUxx_c set from intensity 1 on. Ends in \n.
 std::string openface_header();
 std::string openface_line(std::string_view image, double confidence, const ActionUnits& values);
 

@@ -41,7 +41,6 @@ void save_model(const fs::path& path, const Model& model);
 Model load_model(const fs::path& path);
 
 // ---- passing an image up the pyramid; nothing here records a graph
-// --------------------------------------------------
 
 /// Standard normal (1,h,w,3); at level 0 one channel, three times.
 Tensor draw_noise(Rng& rng, int level, Size size, Dtype dtype);

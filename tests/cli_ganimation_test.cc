@@ -225,6 +225,18 @@ TEST_F(CliGanimation, FoldersThatCannotBe) {
                  "holds a run of ganimation train");
 }
 
+TEST_F(CliGanimation, AProlongedRunKeepsItsOtherOptions) {
+  ASSERT_EQ(run_tool("ganimation", training({"--lr", "0.003", "--out", at("run")})).code, 0);
+  const Outcome prolonged = run_tool("ganimation", {"train", "--data", at("faces.sgd"), "--epochs", "3",
+                                                    "--quiet", "--resume", "--out", at("run")});
+  ASSERT_EQ(prolonged.code, 0) << prolonged.err;
+  const std::string config = text_of(folder / "run/config.json");
+  for (const char* part : {"\"lr\": \"0.003\"", "\"epochs\": \"3\"", "\"batch\": \"2\""})
+    EXPECT_TRUE(contains(config, part)) << config;
+  const Outcome info = run_tool("ganimation", {"info", "--model", at("run/model.safetensors")});
+  EXPECT_TRUE(contains(info.out, "15 iterations of batch 2")) << info.out;
+}
+
 TEST_F(CliGanimation, FullDisk) {
   expect_full_disk_reported("ganimation", training(), "full", {0, 1'000, 30'000, 100'000, 300'000});
   expect_full_disk_reported("ganimation", editing({"--preset", "anger"}), "full", {0, 1'000, 100'000});

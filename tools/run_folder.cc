@@ -94,12 +94,17 @@ Json read_config(const fs::path& file) {
   return config;
 }
 
+bool holds(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 /// Gives options that are not on the command line the value of the run before; refuses those that contradict
-/// it.
+/// it, unless they may differ.
 void continue_with(const Json& stored, CLI::App& app, const std::vector<std::string>& may_differ) {
   for (const OptionValue& option : option_values(app)) {
-    const bool free = std::find(may_differ.begin(), may_differ.end(), option.name) != may_differ.end();
-    if (free || !stored.contains(option.name) || !stored[option.name].is_string()) continue;
+    if (holds({"out", "resume", "force", "quiet", "device"}, option.name)) continue;  // of one process alone
+    if (option.given && holds(may_differ, option.name)) continue;
+    if (!stored.contains(option.name) || !stored[option.name].is_string()) continue;
     const std::string before = stored[option.name];
     if (same_value(before, option.value)) continue;
     if (option.given)
@@ -141,13 +146,11 @@ RunFolder::~RunFolder() {
 }
 
 void RunFolder::configure(CLI::App& app, const std::vector<std::string>& may_differ) {
-  std::vector<std::string> free = {"out", "resume", "force", "quiet", "device"};
-  free.insert(free.end(), may_differ.begin(), may_differ.end());
   if (resumed_) {
     const Json before = read_config(path_ / kConfig);
     SGA_CHECK(before["tool"] == tool_name(app), "--resume: ", path_.string(), " holds a run of ",
               before["tool"].get<std::string>(), ", not of ", tool_name(app), "; choose another --out");
-    continue_with(before["options"], app, free);
+    continue_with(before["options"], app, may_differ);
   }
   Json options = Json::object();
   for (const OptionValue& option : option_values(app)) options[option.name] = option.value;

@@ -24,10 +24,10 @@ class RunFolder {
   RunFolder& operator=(const RunFolder&) = delete;
 
   /// Writes config.json: tool, version, device, seed and every effective option. On a resumed run, first: an
-  /// option given on the command line that differs from the stored one is an Error, and options not given
-  /// take the stored value (the variables bound to `app` change, so call this before reading them). Options
-  /// in `may_differ`, and device, quiet, out, resume, force, are never compared. Call it once, at the start
-  /// of the subcommand's callback.
+  /// option given on the command line that differs from the stored one is an Error unless it is in
+  /// `may_differ`, and options not given take the stored value (the variables bound to `app` change, so call
+  /// this before reading them). device, quiet, out, resume and force are neither compared nor taken over.
+  /// Call it once, at the start of the subcommand's callback.
   void configure(CLI::App& app, const std::vector<std::string>& may_differ = {});
 
   /// True if an earlier run is being continued.

@@ -198,7 +198,8 @@ class Expansion {
       const ActionUnits units = targets_[i];
       std::vector<Page::Picture> pictures = {{name + "/edited.png", "edited"},
                                              {name + "/attention.png", "attention (white keeps the photo)"},
-                                             {name + "/colour.png", "colour"}};
+                                             {name + "/colour.png", "colour"},
+                                             {name + "/photo.png", name + " in the photograph"}};
       for (int64_t k = 0; k < options_.samples; ++k) {
         const std::string file = sample_file(name, k);
         const ManifestRow row{file,
@@ -216,7 +217,6 @@ class Expansion {
         labels.push_back(std::to_string(k));
       }
       page.pictures(name + " (" + to_text(expressions_[i]) + ")", pictures);
-      page.pictures("", {{name + "/photo.png", name + " in the photograph"}});
     }
     write_file(run_ / "manifest.csv", manifest);
     write_file(run_ / "openface.csv", openface);

@@ -67,6 +67,7 @@ void ganimation_cycle(benchmark::State& state, const char* recipe, int64_t size,
   ganimation::TrainingConfig config = ganimation::recipe(recipe);
   config.generator.size = config.discriminator.size = size;
   config.batch = batch;
+  config.epoch_iterations = 1000 * config.critic_steps;
   ganimation::Trainer trainer(config);
   Rng rng(1);
   const ganimation::Batch data{rng.uniform({batch, size, size, 3}), rng.uniform({batch, 17}),

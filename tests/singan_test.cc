@@ -221,9 +221,8 @@ TEST_P(Golden, FourIterationsInEveryMode) {
         expect_relative(row["gp"], losses.penalty.item(), tolerance(1e-3), "penalty");
         expect_relative(row["rec_last"], losses.g_rec.item(), tol, "rec");
       }
-      // In float, Adam's first steps turn noise in near-zero gradients into whole steps: hence 1e-3 for sums.
-      expect_sums(want["psumG"], level.generator.net.parameters().trainable(), tolerance(1e-3), exact(), "G");
-      expect_sums(want["psumD"], level.critic.net.parameters().trainable(), tolerance(1e-3), exact(), "D");
+      expect_sums(want["psumG"], level.generator.net.parameters().trainable(), tolerance(1e-4), exact(), "G");
+      expect_sums(want["psumD"], level.critic.net.parameters().trainable(), tolerance(1e-4), exact(), "D");
       if (!coarsest) continue;
       for (size_t l = 0; l < 4; ++l) {
         const std::vector<double> mean = to_host<double>(level.generator.net.blocks()[l].mean);
@@ -233,7 +232,7 @@ TEST_P(Golden, FourIterationsInEveryMode) {
           if (exact()) {
             EXPECT_NEAR(mean[c], want["rmG"][l][c].get<double>(), 1e-8);
           }
-          expect_relative(want["rvG"][l][c], var[c], tolerance(1e-3), "running variance");
+          expect_relative(want["rvG"][l][c], var[c], tolerance(1e-4), "running variance");
         }
       }
     }

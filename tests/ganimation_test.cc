@@ -384,6 +384,14 @@ TEST_P(GanimationTraining, SameSeedSameBytesAndStoppingChangesNothing) {
 INSTANTIATE_TEST_SUITE_P(Recipes, GanimationTraining, testing::Bool(),
                          [](const auto& test) { return test.param ? "official" : "small"; });
 
+TEST(Ganimation, EpochsShorterThanTheCriticStepsStillTrainTheGenerator) {
+  TrainingConfig c = tiny(true);
+  c.epoch_iterations = 1;
+  Trainer trainer(c);
+  train(trainer, 4);
+  EXPECT_EQ(trainer.generator_updates(), 2);
+}
+
 /// Loss terms and mean attention of the first 8 iterations.
 json trace(Dtype dtype) {
   Trainer trainer(tiny(true), dtype);

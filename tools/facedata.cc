@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <exception>
 #include <map>
 #include <memory>
 #include <optional>
@@ -72,7 +73,7 @@ Outcome cut(const PictureSource& pictures, const Job& job, const CropRecipe& rec
     photo = convert_channels(decode_image(pictures.read(job.picture), pictures.name(job.picture)), 3);
   } catch (const Error& error) {
     return {{}, "cannot be decoded", error.what()};
-  }
+  }  // what else is thrown, out of memory before all, reaches cut_all
   try {
     FaceBox box;
     if (job.landmarks) {
@@ -199,13 +200,20 @@ void cut_all(const PictureSource& pictures, const std::vector<Job>& jobs, const 
   for (size_t begin = 0; begin < jobs.size(); begin += kBlock) {
     std::vector<Outcome> outcomes(std::min(kBlock, jobs.size() - begin));
     std::atomic<size_t> next = 0;
+    std::vector<std::exception_ptr> failures(detectors.size());  // one a thread
     std::vector<std::jthread> workers;
-    for (auto& detector : detectors)
-      workers.emplace_back([&] {
-        for (size_t i; (i = next++) < outcomes.size();)
-          outcomes[i] = cut(pictures, jobs[begin + i], recipe, detector ? &*detector : nullptr);
+    for (size_t t = 0; t < detectors.size(); ++t)
+      workers.emplace_back([&, t] {
+        try {
+          for (size_t i; (i = next++) < outcomes.size();)
+            outcomes[i] = cut(pictures, jobs[begin + i], recipe, detectors[t] ? &*detectors[t] : nullptr);
+        } catch (...) {
+          failures[t] = std::current_exception();
+        }
       });
     workers.clear();  // joins
+    for (const std::exception_ptr& failure : failures)
+      if (failure) std::rethrow_exception(failure);
     for (size_t i = 0; i < outcomes.size(); ++i) {
       if (outcomes[i].kind.empty())
         writer.add(jobs[begin + i].record, outcomes[i].rgb);
@@ -355,5 +363,6 @@ void declare(CLI::App& app) {
 }  // namespace sga
 
 int main(int argc, char** argv) {
-  return sga::run_tool(argc, argv, {"facedata", "Makes face data sets for GANimation."}, sga::declare);
+  return sga::run_tool(argc, argv, {"facedata", "Makes face data sets for GANimation.", "--threads"},
+                       sga::declare);
 }

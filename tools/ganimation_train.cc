@@ -330,7 +330,9 @@ void declare_ganimation_train(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   train_app->add_option("--epochs", o->epochs, "Passes over the data, the last third with falling rate (30)")
       ->check(CLI::PositiveNumber);
-  train_app->add_option("--steps", o->steps, "Iterations in all, instead of passes over the data")
+  train_app
+      ->add_option("--steps", o->steps,
+                   "Iterations in all, rounded up to whole epochs, instead of passes over the data")
       ->check(CLI::PositiveNumber);
   train_app->add_option("--critic-steps", o->critic_steps,
                         "Iterations a generator update (official 5, small 2)");

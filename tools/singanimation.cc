@@ -19,6 +19,8 @@ namespace {
 using ganimation::EditMode;
 using singanimation::inject_level;
 
+constexpr int64_t kSheetVariants = 16;  // sheet.png is one picture in memory, whatever --samples is
+
 struct ExpandOptions {
   CommonOptions common;
   std::string image, model, presets, mode = "set";
@@ -51,6 +53,9 @@ std::vector<Expression> requested(const ExpandOptions& options) {
   if (!options.units.empty()) {
     result.push_back(parse_action_units(options.units));
     result.back().name = "custom";
+    for (size_t i = 0; i + 1 < result.size(); ++i)
+      if (result[i].name == "custom")
+        throw UsageError("--au is called custom, and so is one of --expressions; give one of them");
   }
   if (result.empty()) throw UsageError("nothing to do: name expressions with --expressions or --au");
   return result;
@@ -189,6 +194,7 @@ class Expansion {
                    std::to_string(options_.samples) + " variants each, started at scale " + options_.inject +
                    ". Labels: manifest.csv, and openface.csv as OpenFace writes them.");
     page.pictures("Photograph", {{"crop.png", "the face that was found"}});
+    const int64_t on_sheet = std::min(options_.samples, kSheetVariants);
     std::vector<Image> sheet;
     std::vector<std::string> labels;
     for (size_t i = 0; i < count; ++i) {
@@ -213,6 +219,7 @@ class Expansion {
         manifest += manifest_row(row);
         openface += openface_line(file, 1, units);
         pictures.push_back({file, "variant " + std::to_string(k)});
+        if (k >= on_sheet) continue;
         sheet.push_back(load_image(run_ / file));
         labels.push_back(std::to_string(k));
       }
@@ -220,7 +227,7 @@ class Expansion {
     }
     write_file(run_ / "manifest.csv", manifest);
     write_file(run_ / "openface.csv", openface);
-    save_png(run_ / "sheet.png", contact_sheet(sheet, options_.samples + 1, labels));
+    save_png(run_ / "sheet.png", contact_sheet(sheet, on_sheet + 1, labels));
     page.table({{"model", model_file_.filename().string() + " " + checksum_},
                 {"quality", options_.quality},
                 {"seed", std::to_string(options_.common.seed)},

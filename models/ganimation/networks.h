@@ -13,9 +13,8 @@ namespace sga::ganimation {
 
 /// How the action units y reach the generator.
 ///   tiled  as constant planes beside the image at the stem (the official model). Instance normalisation
-///   removes what
-///          a constant plane adds, except where zero padding truncates the filter: the effect fades with
-///          size.
+///          removes what a constant plane adds, except where zero padding truncates the filter: the effect
+///          fades with size.
 ///   film   every instance norm's scale and shift are learned affine functions of y; works at any size.
 enum class Conditioning { tiled, film };
 /// Padding of the 7x7 stem. `reflect` exists to show that the tiled condition then has no effect at all.

@@ -97,7 +97,9 @@ void Trainer::step(const Batch& batch, const Tensor& mix) {
   const int64_t iteration = iteration_ + 1;  // 1-based
   const int64_t epoch = iteration_ / config_.epoch_iterations + 1;
   const int64_t within_epoch = iteration_ % config_.epoch_iterations + 1;
-  const bool generator_learns = within_epoch % config_.critic_steps == 0;
+  // Counted within the epoch, as published; epochs too short for that would never train the generator.
+  const bool short_epoch = config_.epoch_iterations < config_.critic_steps;
+  const bool generator_learns = (short_epoch ? iteration : within_epoch) % config_.critic_steps == 0;
   const double factor = rate_factor(epoch, config_.constant_epochs, config_.decay_epochs);
   const LossWeights& weight = config_.weights;
   const std::vector<Tensor> critic = discriminator_.parameters().trainable();

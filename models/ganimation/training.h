@@ -42,12 +42,11 @@ struct TrainingConfig {
 };
 
 /// Recipes by name:
-///   official  the published code with its defects repaired: eps in the penalty's norm, an action unit weight
-///   that
-///             does not depend on the batch, the learning rate kept on resume. Batch 25, five critic steps.
+///   official  the published code with its defects repaired: eps in the penalty's norm, an action unit
+///             weight that does not depend on the batch, the learning rate kept on resume. Batch 25, five
+///             critic steps.
 ///   small     for faces of 64..96 px and hours instead of days: FiLM conditioning, 2 critic steps, one Adam
-///   step for
-///             critic and penalty together, higher rates, averaged weights, balanced draws.
+///             step for critic and penalty together, higher rates, averaged weights, balanced draws.
 /// Sizes and counts of the result may then be changed. Error on another name.
 TrainingConfig recipe(const std::string& name);
 

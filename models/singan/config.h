@@ -10,9 +10,9 @@
 namespace sga::singan {
 
 /// How the generator takes its steps of an iteration. The critic stands still meanwhile.
-///   official  The fake of the last critic step is never made again: every step walks back through its old
-///   activations
-///             with the weights as they are by then, as the official code did under PyTorch <= 1.4.
+///   official  The fake of the last critic step is never made again: every step walks back through its
+///             old activations with the weights as they are by then, as the official code did under
+///             PyTorch <= 1.4.
 ///   fresh     The fake is made again for every step.
 ///   accum     One gradient, Adam applied with it each time (ConSinGAN).
 enum class GeneratorSteps { official, fresh, accum };
@@ -42,9 +42,10 @@ struct Config {
 
 /// "default": the recommended column of spec A.13. "official": everything as tamarott/SinGAN 286d3cd does it.
 Config preset(const std::string& name);
-/// How long a training is.
-///   quick     150 iterations a level with one critic step each: at 96 px sharper in less time than 60 with
-///   three standard  600 iterations with one critic step full      2000 iterations with three, as published
+/// How long a training is, in iterations a level:
+///   quick     150 with one critic step each: at 96 px sharper in less time than 60 with three
+///   standard  600 with one critic step
+///   full      2000 with three, as published
 /// With the official preset the critic keeps its three steps. Error on another name.
 void set_quality(Config& config, const std::string& name);
 

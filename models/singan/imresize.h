@@ -6,10 +6,9 @@
 namespace sga::singan {
 
 /// smooth    float all the way, both borders mirrored, antialiasing decided for each axis
-/// official  as tamarott/SinGAN: the input is truncated to 8 bits (dark values lose a level), taps beyond the
-/// top and
-///           left border are dropped and the row renormalised, and the row factor decides on antialiasing for
-///           both axes
+/// official  as tamarott/SinGAN: the input is truncated to 8 bits (dark values lose a level), taps beyond
+///           the top and left border are dropped and the row renormalised, and the row factor decides on
+///           antialiasing for both axes
 enum class ResizeStyle { smooth, official };
 
 /// x (N,H,W,C) in about [-1,1] -> (N, ceil(H*scale), ceil(W*scale), C), clamped to [-1,1]. Source: spec A.3.

@@ -1,5 +1,6 @@
 // singanimation expand: one face photograph in, a labelled set of expression images out.
 #include <algorithm>
+#include <iostream>
 #include <memory>
 #include <optional>
 
@@ -262,6 +263,8 @@ void run_expand(const ExpandOptions& options, CLI::App& app) {
   Expansion expansion(options);
   if (!goes_on) open_folder();  // and bad input leaves no folder behind
   expansion.run(run->resumed());
+  std::cout << "done: " << options.samples << " variants of each expression; open "
+            << (*run / "index.html").string() << "\n";
 }
 
 }  // namespace

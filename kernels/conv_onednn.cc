@@ -7,7 +7,8 @@
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "kernels/check.h"
 #include "kernels/conv.h"
@@ -67,25 +68,63 @@ Workspace& workspace() {
 
 enum class Kind { forward, by_data, by_weights };
 
-// A convolution ready to run: memory objects without data, primitives, and reorders where the layout or type
-// differs.
-struct Plan {
-  dnnl::primitive conv;
-  Desc a, b, c;                 // the plan's own operands and result
-  Desc a_user, b_user, c_user;  // ours: float32 NHWC and (K,R,S,C)
-  dnnl::reorder to_a, to_b, from_c;
-  bool reorder_a, reorder_b, reorder_c;
-  size_t scratch;
+// A primitive and its operands, bound once. A call only changes addresses: making memory objects and a table
+// of arguments takes as long as a small convolution's filters take to reorder.
+class Call {
+ public:
+  Call() = default;
+  Call(dnnl::primitive primitive, std::initializer_list<std::pair<int, Desc>> operands)
+      : primitive_(std::move(primitive)) {
+    for (const auto& [argument, desc] : operands) {
+      memory_.push_back(dnnl::memory(desc, cpu(), DNNL_MEMORY_NONE));
+      arguments_.push_back({argument, memory_.back().get()});
+    }
+  }
+  explicit operator bool() const { return !memory_.empty(); }
+  // Addresses in the order of the operands.
+  void operator()(std::initializer_list<const void*> addresses) const {
+    size_t i = 0;
+    for (const void* address : addresses) memory_[i++].set_data_handle(const_cast<void*>(address));
+    dnnl::error::wrap_c_api(
+        dnnl_primitive_execute(primitive_.get(), stream().get(), int(arguments_.size()), arguments_.data()),
+        "the primitive did not run");
+  }
+
+ private:
+  dnnl::primitive primitive_;
+  std::vector<dnnl::memory> memory_;
+  std::vector<dnnl_exec_arg_t> arguments_;
 };
 
-dnnl::reorder reorder(const Desc& from, const Desc& to) {
-  return dnnl::reorder(dnnl::reorder::primitive_desc(cpu(), from, cpu(), to));
+// One thread for a short copy: waking the others costs more than the copy.
+class FewThreads {
+ public:
+  explicit FewThreads(size_t bytes) : before_(omp_get_max_threads()) {
+    constexpr size_t kWorthWaking = 256 << 10;
+    if (bytes < kWorthWaking) omp_set_num_threads(1);
+  }
+  ~FewThreads() { omp_set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
+Call reorder(const Desc& from, const Desc& to) {
+  return Call(dnnl::reorder(dnnl::reorder::primitive_desc(cpu(), from, cpu(), to)),
+              {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+}
+void copy(const Call& reorder, size_t bytes, const void* from, void* to) {
+  FewThreads guard(bytes);
+  reorder({from, to});
 }
 
-void copy(const dnnl::reorder& r, const Desc& from, const void* src, const Desc& to, void* dst) {
-  r.execute(stream(), {{DNNL_ARG_FROM, dnnl::memory(from, cpu(), const_cast<void*>(src))},
-                       {DNNL_ARG_TO, dnnl::memory(to, cpu(), dst)}});
-}
+// A convolution ready to run, with the reorders (empty: none) where its layout or type differs from ours.
+struct Plan {
+  Call conv;
+  size_t a, b, c;  // bytes of the plan's own operands and result
+  size_t scratch;
+  Call to_a, to_b, from_c;
+};
 
 Plan make_plan(Kind kind, const ConvShape& g, Precision precision, bool bias, float slope) {
   // By data, fewer filters than a tile row leave the bf16 units idle: float is twice as fast there.
@@ -119,43 +158,42 @@ Plan make_plan(Kind kind, const ConvShape& g, Precision precision, bool bias, fl
   };
 
   Plan plan;
+  const auto bind = [&](const dnnl::primitive& conv, const Desc& scratch, std::pair<int, Desc> pa,
+                        std::pair<int, Desc> pb, std::pair<int, Desc> pc) {
+    const Desc xu(xd, Type::f32, Tag::nhwc), wu(wd, Type::f32, Tag::ohwi), yu(yd, Type::f32, Tag::nhwc);
+    const Desc& a_user = kind == Kind::by_data ? yu : xu;
+    const Desc& b_user = kind == Kind::by_weights ? yu : wu;
+    const Desc& c_user = kind == Kind::forward ? yu : kind == Kind::by_data ? xu : wu;
+    plan.a = pa.second.get_size(), plan.b = pb.second.get_size(), plan.c = pc.second.get_size();
+    plan.scratch = scratch.get_size();
+    if (pa.second != a_user) plan.to_a = reorder(a_user, pa.second);
+    if (pb.second != b_user) plan.to_b = reorder(b_user, pb.second);
+    if (pc.second != c_user) plan.from_c = reorder(pc.second, c_user);
+    plan.conv = bias ? Call(conv, {pa, pb, pc, {DNNL_ARG_SCRATCHPAD, scratch}, {DNNL_ARG_BIAS, b}})
+                     : Call(conv, {pa, pb, pc, {DNNL_ARG_SCRATCHPAD, scratch}});
+  };
   if (kind == Kind::forward) {
     Forward::primitive_desc pd(forward_desc(x, w, y), forward_attributes, cpu());
-    plan.conv = Forward(pd);
-    plan.a = pd.src_desc(), plan.b = pd.weights_desc(), plan.c = pd.dst_desc();
-    plan.scratch = pd.scratchpad_desc().get_size();
-  } else {
-    // Backward descriptors want the forward one as a hint, with the same types where they meet.
-    Forward::primitive_desc hint(
-        forward_desc(Desc(xd, half, Tag::nhwc), Desc(wd, half, Tag::any),
-                     Desc(yd, half == Type::f32 ? Type::f32 : Type::bf16, Tag::nhwc)),
-        cpu());
-    if (kind == Kind::by_data) {
-      using Backward = dnnl::convolution_backward_data;
-      Backward::primitive_desc pd(Backward::desc(algorithm, x, w, y, stride, before, after), attributes,
-                                  cpu(), hint);
-      plan.conv = Backward(pd);
-      plan.a = pd.diff_dst_desc(), plan.b = pd.weights_desc(), plan.c = pd.diff_src_desc();
-      plan.scratch = pd.scratchpad_desc().get_size();
-    } else {
-      using Backward = dnnl::convolution_backward_weights;
-      Backward::primitive_desc pd(Backward::desc(algorithm, x, w, y, stride, before, after), attributes,
-                                  cpu(), hint);
-      plan.conv = Backward(pd);
-      plan.a = pd.src_desc(), plan.b = pd.diff_dst_desc(), plan.c = pd.diff_weights_desc();
-      plan.scratch = pd.scratchpad_desc().get_size();
-    }
+    bind(Forward(pd), pd.scratchpad_desc(), {DNNL_ARG_SRC, pd.src_desc()},
+         {DNNL_ARG_WEIGHTS, pd.weights_desc()}, {DNNL_ARG_DST, pd.dst_desc()});
+    return plan;
   }
-  const Desc xu(xd, Type::f32, Tag::nhwc), wu(wd, Type::f32, Tag::ohwi), yu(yd, Type::f32, Tag::nhwc);
-  plan.a_user = kind == Kind::by_data ? yu : xu;
-  plan.b_user = kind == Kind::by_weights ? yu : wu;
-  plan.c_user = kind == Kind::forward ? yu : kind == Kind::by_data ? xu : wu;
-  plan.reorder_a = plan.a != plan.a_user;
-  plan.reorder_b = plan.b != plan.b_user;
-  plan.reorder_c = plan.c != plan.c_user;
-  if (plan.reorder_a) plan.to_a = reorder(plan.a_user, plan.a);
-  if (plan.reorder_b) plan.to_b = reorder(plan.b_user, plan.b);
-  if (plan.reorder_c) plan.from_c = reorder(plan.c, plan.c_user);
+  // Backward descriptors want the forward one as a hint, with the same types where they meet.
+  Forward::primitive_desc hint(
+      forward_desc(Desc(xd, half, Tag::nhwc), Desc(wd, half, Tag::any), Desc(yd, half, Tag::nhwc)), cpu());
+  if (kind == Kind::by_data) {
+    using Backward = dnnl::convolution_backward_data;
+    Backward::primitive_desc pd(Backward::desc(algorithm, x, w, y, stride, before, after), attributes, cpu(),
+                                hint);
+    bind(Backward(pd), pd.scratchpad_desc(), {DNNL_ARG_DIFF_DST, pd.diff_dst_desc()},
+         {DNNL_ARG_WEIGHTS, pd.weights_desc()}, {DNNL_ARG_DIFF_SRC, pd.diff_src_desc()});
+  } else {
+    using Backward = dnnl::convolution_backward_weights;
+    Backward::primitive_desc pd(Backward::desc(algorithm, x, w, y, stride, before, after), attributes, cpu(),
+                                hint);
+    bind(Backward(pd), pd.scratchpad_desc(), {DNNL_ARG_SRC, pd.src_desc()},
+         {DNNL_ARG_DIFF_DST, pd.diff_dst_desc()}, {DNNL_ARG_DIFF_WEIGHTS, pd.diff_weights_desc()});
+  }
   return plan;
 }
 
@@ -185,34 +223,15 @@ void execute(Kind kind, const ConvShape& g, Precision precision, const float* a,
     const void* pa = a;
     const void* pb = b;
     void* pc = c;
-    if (plan.reorder_a) {
-      void* block = ws.source.get(plan.a.get_size());
-      copy(plan.to_a, plan.a_user, a, plan.a, block);
-      pa = block;
-    }
-    if (plan.reorder_b) {
-      void* block = ws.filter.get(plan.b.get_size());
-      copy(plan.to_b, plan.b_user, b, plan.b, block);
-      pb = block;
-    }
-    if (plan.reorder_c) pc = ws.other.get(plan.c.get_size());
-    const dnnl::memory ma(plan.a, cpu(), const_cast<void*>(pa)), mb(plan.b, cpu(), const_cast<void*>(pb)),
-        mc(plan.c, cpu(), pc);
-    std::unordered_map<int, dnnl::memory> args;
-    if (kind == Kind::forward) {
-      args = {{DNNL_ARG_SRC, ma}, {DNNL_ARG_WEIGHTS, mb}, {DNNL_ARG_DST, mc}};
-      if (bias)
-        args[DNNL_ARG_BIAS] = dnnl::memory(Desc({g.k}, Type::f32, Tag::a), cpu(), const_cast<float*>(bias));
-    } else if (kind == Kind::by_data) {
-      args = {{DNNL_ARG_DIFF_DST, ma}, {DNNL_ARG_WEIGHTS, mb}, {DNNL_ARG_DIFF_SRC, mc}};
-    } else {
-      args = {{DNNL_ARG_SRC, ma}, {DNNL_ARG_DIFF_DST, mb}, {DNNL_ARG_DIFF_WEIGHTS, mc}};
-    }
-    if (plan.scratch)
-      args[DNNL_ARG_SCRATCHPAD] = dnnl::memory(Desc({int64_t(plan.scratch)}, Type::u8, Tag::a), cpu(),
-                                               ws.primitive.get(plan.scratch));
-    plan.conv.execute(stream(), args);
-    if (plan.reorder_c) copy(plan.from_c, plan.c, pc, plan.c_user, c);
+    if (plan.to_a) copy(plan.to_a, plan.a, a, ws.source.get(plan.a)), pa = ws.source.get(plan.a);
+    if (plan.to_b) copy(plan.to_b, plan.b, b, ws.filter.get(plan.b)), pb = ws.filter.get(plan.b);
+    if (plan.from_c) pc = ws.other.get(plan.c);
+    void* scratch = ws.primitive.get(plan.scratch);
+    if (bias)
+      plan.conv({pa, pb, pc, scratch, bias});
+    else
+      plan.conv({pa, pb, pc, scratch});
+    if (plan.from_c) copy(plan.from_c, plan.c, pc, c);
     stream().wait();
   } catch (const dnnl::error& e) {
     fail("convolution: oneDNN refused x (", g.n, ",", g.h, ",", g.w, ",", g.c, ") with filters (", g.k, ",",
@@ -223,21 +242,17 @@ void execute(Kind kind, const ConvShape& g, Precision precision, const float* a,
 // A matrix product with operands rounded to bfloat16. The left one is laid out plainly, the right one stays
 // as it is.
 struct Product {
-  dnnl::matmul matmul;
-  Desc a, b, c, a_user, b_user;
-  dnnl::reorder to_a, to_b;
+  Call to_a, to_b, matmul;
+  size_t a, b;  // bytes of the rounded operands
 };
 
 Product make_product(bool ta, bool tb, int64_t m, int64_t n, int64_t k) {
-  const Tag b_tag = tb ? Tag::ba : Tag::ab;
-  Product product;
-  product.a = Desc({m, k}, Type::bf16, Tag::ab), product.b = Desc({k, n}, Type::bf16, b_tag);
-  product.c = Desc({m, n}, Type::f32, Tag::ab);
-  product.a_user = Desc({m, k}, Type::f32, ta ? Tag::ba : Tag::ab),
-  product.b_user = Desc({k, n}, Type::f32, b_tag);
-  product.matmul = dnnl::matmul({{product.a, product.b, product.c}, cpu()});
-  product.to_a = reorder(product.a_user, product.a), product.to_b = reorder(product.b_user, product.b);
-  return product;
+  const Tag a_tag = ta ? Tag::ba : Tag::ab, b_tag = tb ? Tag::ba : Tag::ab;
+  const Desc a({m, k}, Type::bf16, Tag::ab), b({k, n}, Type::bf16, b_tag), c({m, n}, Type::f32, Tag::ab);
+  return {
+      reorder(Desc({m, k}, Type::f32, a_tag), a), reorder(Desc({k, n}, Type::f32, b_tag), b),
+      Call(dnnl::matmul({{a, b, c}, cpu()}), {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}}),
+      a.get_size(), b.get_size()};
 }
 
 const Product& product_for(bool ta, bool tb, int64_t m, int64_t n, int64_t k) {
@@ -275,13 +290,11 @@ void gemm(Cpu where, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const fl
   if (where.precision == Precision::bf16 && double(m) * double(n) * double(k) > kWorthRounding) {
     try {
       const Product& product = product_for(ta, tb, m, n, k);
-      void* pa = workspace().source.get(product.a.get_size());
-      void* pb = workspace().filter.get(product.b.get_size());
-      copy(product.to_a, product.a_user, a, product.a, pa);
-      copy(product.to_b, product.b_user, b, product.b, pb);
-      product.matmul.execute(stream(), {{DNNL_ARG_SRC, dnnl::memory(product.a, cpu(), pa)},
-                                        {DNNL_ARG_WEIGHTS, dnnl::memory(product.b, cpu(), pb)},
-                                        {DNNL_ARG_DST, dnnl::memory(product.c, cpu(), c)}});
+      void* pa = workspace().source.get(product.a);
+      void* pb = workspace().filter.get(product.b);
+      copy(product.to_a, product.a, a, pa);
+      copy(product.to_b, product.b, b, pb);
+      product.matmul({pa, pb, c});
       stream().wait();
       return;
     } catch (const dnnl::error& e) {

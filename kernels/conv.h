@@ -18,14 +18,17 @@ struct ConvShape {
 /// act(u) = u > 0 ? u : slope*u. b may be null; slope 1 means no activation.
 void conv(Cpu, const ConvShape&, const float* x, const float* w, const float* b, float slope, float* y);
 void conv(Cpu, const ConvShape&, const double* x, const double* w, const double* b, double slope, double* y);
+void conv(Cuda, const ConvShape&, const float* x, const float* w, const float* b, float slope, float* y);
 
 /// gx[n,h,w,c] = sum over the (p,q,r,s) that read it, and k, of gy[n,p,q,k] w[k,r,s,c]
 void conv_dx(Cpu, const ConvShape&, const float* gy, const float* w, float* gx);
 void conv_dx(Cpu, const ConvShape&, const double* gy, const double* w, double* gx);
+void conv_dx(Cuda, const ConvShape&, const float* gy, const float* w, float* gx);
 
 /// gw[k,r,s,c] = sum_{n,p,q} x[n, p*stride+r-pad, q*stride+s-pad, c] gy[n,p,q,k]
 void conv_dw(Cpu, const ConvShape&, const float* x, const float* gy, float* gw);
 void conv_dw(Cpu, const ConvShape&, const double* x, const double* gy, double* gw);
+void conv_dw(Cuda, const ConvShape&, const float* x, const float* gy, float* gw);
 
 /// The plain loops, for reading and as the measure of the fast ones (T = float or double).
 template <class T>

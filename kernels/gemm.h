@@ -10,6 +10,7 @@ namespace sga::kernels {
 void gemm(Cpu, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c);
 void gemm(Cpu, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const double* a, const double* b,
           double* c);
+void gemm(Cuda, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c);
 
 /// The plain loop.
 template <class T>

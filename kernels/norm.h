@@ -21,6 +21,8 @@ struct NormShape {
 template <class T>
 void instance_norm(Cpu, NormShape, const T* x, const T* gamma, const T* beta, T eps, T slope, T* y, T* mean,
                    T* rstd);
+void instance_norm(Cuda, NormShape, const float* x, const float* gamma, const float* beta, float eps,
+                   float slope, float* y, float* mean, float* rstd);
 
 /// First derivative. gy: gradient by y. h = gy * act'(y), taken from the sign of y.
 ///   gx = gamma * rstd * (h - <h> - q <h q>),   ggamma = sum h q,   gbeta = sum h
@@ -28,6 +30,9 @@ void instance_norm(Cpu, NormShape, const T* x, const T* gamma, const T* beta, T 
 template <class T>
 void instance_norm_grad(Cpu, NormShape, const T* x, const T* y, const T* gy, const T* gamma, const T* mean,
                         const T* rstd, T slope, T* gx, T* ggamma, T* gbeta);
+void instance_norm_grad(Cuda, NormShape, const float* x, const float* y, const float* gy, const float* gamma,
+                        const float* mean, const float* rstd, float slope, float* gx, float* ggamma,
+                        float* gbeta);
 
 /// Second derivative: the gradient of sum(v * gx) by gy, x and gamma, where gx is as above.
 ///   ggy = act'(y) * gamma * rstd * (v - <v> - q <v q>)
@@ -37,5 +42,8 @@ void instance_norm_grad(Cpu, NormShape, const T* x, const T* y, const T* gy, con
 template <class T>
 void instance_norm_grad2(Cpu, NormShape, const T* x, const T* y, const T* gy, const T* v, const T* gamma,
                          const T* mean, const T* rstd, T slope, T* ggy, T* gx2, T* ggamma);
+void instance_norm_grad2(Cuda, NormShape, const float* x, const float* y, const float* gy, const float* v,
+                         const float* gamma, const float* mean, const float* rstd, float slope, float* ggy,
+                         float* gx2, float* ggamma);
 
 }  // namespace sga::kernels

@@ -6,6 +6,13 @@
 
 #include "kernels/where.h"
 
+// Compiled for the device too where a .cu file includes it.
+#ifdef __CUDACC__
+#define SGA_HOST_DEVICE __host__ __device__
+#else
+#define SGA_HOST_DEVICE
+#endif
+
 namespace sga::kernels {
 
 struct Philox {
@@ -13,7 +20,7 @@ struct Philox {
 };
 
 /// Ten rounds on a 128-bit counter with a 64-bit key.
-inline Philox philox4x32(uint64_t key, uint64_t counter_low, uint64_t counter_high = 0) {
+SGA_HOST_DEVICE inline Philox philox4x32(uint64_t key, uint64_t counter_low, uint64_t counter_high = 0) {
   Philox x{{uint32_t(counter_low), uint32_t(counter_low >> 32), uint32_t(counter_high),
             uint32_t(counter_high >> 32)}};
   uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
@@ -27,11 +34,11 @@ inline Philox philox4x32(uint64_t key, uint64_t counter_low, uint64_t counter_hi
 }
 
 /// [0,1) with 24 bits: exact in float.
-inline float unit_float(uint32_t bits) { return float(bits >> 8) * 0x1p-24f; }
+SGA_HOST_DEVICE inline float unit_float(uint32_t bits) { return float(bits >> 8) * 0x1p-24f; }
 
 /// log of x in (0,1], within 1.2e-7 * max(1, |log x|). Written with fma alone, so that every device rounds
 /// alike.
-inline float portable_log(float x) {
+SGA_HOST_DEVICE inline float portable_log(float x) {
   int e;
   float m = std::frexp(x, &e);  // x = m * 2^e, m in [0.5,1)
   if (m < 0.70710678f) m *= 2, --e;
@@ -44,7 +51,7 @@ inline float portable_log(float x) {
 }
 
 /// sin and cos of 2*pi*u, u in [0,1), within 1e-7.
-inline void portable_sincos_turn(float u, float* sine, float* cosine) {
+SGA_HOST_DEVICE inline void portable_sincos_turn(float u, float* sine, float* cosine) {
   const int quarter = int(std::fmaf(u, 4.0f, 0.5f)) & 3;  // nearest quarter turn
   const float r =
       (u >= 0.875f ? u - 1.0f : std::fmaf(float(quarter), -0.25f, u)) * 6.2831855f;  // |r| <= pi/4
@@ -61,7 +68,7 @@ inline void portable_sincos_turn(float u, float* sine, float* cosine) {
 }
 
 /// The four standard normals of one Philox block, by Box and Muller.
-inline void normals_of(const Philox& x, float out[4]) {
+SGA_HOST_DEVICE inline void normals_of(const Philox& x, float out[4]) {
   for (int pair = 0; pair < 2; ++pair) {
     const float u = unit_float(x.v[2 * pair]) + 0x1p-25f;  // never 0
     const float radius = std::sqrt(-2 * portable_log(u));
@@ -77,5 +84,10 @@ template <class T>
 void uniform(Cpu, uint64_t seed, uint64_t counter, T* y, int64_t n);
 template <class T>
 void normal(Cpu, uint64_t seed, uint64_t counter, T* y, int64_t n);
+
+/// The same bits. The counter is *base + offset; base lies on the device and may be null for 0: a captured
+/// step draws new numbers at each replay.
+void uniform(Cuda, uint64_t seed, const uint64_t* base, uint64_t offset, float* y, int64_t n);
+void normal(Cuda, uint64_t seed, const uint64_t* base, uint64_t offset, float* y, int64_t n);
 
 }  // namespace sga::kernels

@@ -1,0 +1,81 @@
+// The GPU as the engine sees it: which one, its memory, copies, waiting, captured graphs. Only builds with
+// CUDA (kCudaBuilt) hold the definitions.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/where.h"
+
+struct CUgraphExec_st;
+
+namespace sga::cuda {
+
+struct Device {
+  int index = 0;
+  std::string name;
+  int major = 0, minor = 0;  ///< compute capability
+  int64_t memory = 0;        ///< bytes
+  std::string refusal;       ///< empty: it can run this build; else why not
+};
+/// All devices the driver shows. Empty if there is none; then `why_none` says why, in a half sentence.
+std::vector<Device> devices(std::string* why_none);
+/// Driver and runtime as text, "driver 13.0, runtime 13.0".
+std::string versions();
+
+/// Makes `index` the device of this process and opens its stream. Error if it refuses.
+Cuda open(int index);
+
+/// Null if the device has no such block left.
+void* allocate(int64_t bytes);
+void release(void* block) noexcept;
+int64_t free_memory();
+
+/// Room for partial sums and convolution workspaces, shared by all kernels: what a kernel left there is gone at the next
+/// call. Grown to the largest request; outgrown blocks stay, as captured steps may refer to them. 256-byte aligned.
+void* scratch(Cuda, int64_t bytes);
+
+/// Device to device, in stream order.
+void copy(Cuda, void* to, const void* from, int64_t bytes);
+/// Host to device through pinned memory; `from` may change as soon as this returns. Error while a step is
+/// captured.
+void upload(Cuda, void* to, const void* from, int64_t bytes);
+/// Device to host; waits for the stream. Error while a step is captured.
+void download(Cuda, void* to, const void* from, int64_t bytes);
+void wait(Cuda);
+
+/// Numbers that change from step to step, written to the device in one launch: *to[i] = value[i].
+struct Numbers {
+  static constexpr int kMost = 24;
+  int count = 0;
+  float* to[kMost];
+  float value[kMost];
+};
+void set_numbers(Cuda, const Numbers& numbers);
+/// *to = value
+void set_count(Cuda, uint64_t* to, uint64_t value);
+
+/// Work recorded once and started as one.
+class Graph {
+ public:
+  Graph() = default;
+  ~Graph();
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  /// From here to end() work on the stream is recorded, not run.
+  void begin(Cuda);
+  /// "" or why the recorded work cannot be replayed; nothing has run then.
+  std::string end(Cuda);
+  /// Drops what is being recorded, after an exception.
+  void abandon(Cuda) noexcept;
+  void launch(Cuda);
+  /// Kernels, copies and fills in it.
+  int64_t nodes() const { return nodes_; }
+
+ private:
+  CUgraphExec_st* executable_ = nullptr;
+  int64_t nodes_ = 0;
+};
+
+}  // namespace sga::cuda

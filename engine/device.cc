@@ -1,13 +1,19 @@
 #include "engine/device.h"
 
+#include <charconv>
 #include <fstream>
 #include <string>
 
 #include "kernels/check.h"
 #include "kernels/conv.h"
+#include "kernels/cuda.h"
 
 namespace sga {
 namespace {
+
+bool use_gpu = false;
+Cuda chosen;
+std::string gpu_name;
 Precision current = Precision::fp32;
 
 std::string processor_name() {
@@ -16,31 +22,125 @@ std::string processor_name() {
     if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
   return "unknown processor";
 }
+
+std::string described(const cuda::Device& d) {
+  return d.name + " (" + std::to_string(d.memory >> 30) + " GiB, sm_" + std::to_string(d.major) +
+         std::to_string(d.minor) + ")";
+}
+
+template <class... Parts>
+[[noreturn]] void refuse(const Parts&... parts) {
+  std::ostringstream text;
+  (text << ... << parts);
+  throw DeviceError(text.str());
+}
+
+// Takes GPU `wanted`, or for -1 the first that can run. "" or why there is none.
+std::string take_gpu(int wanted) {
+  if constexpr (kCudaBuilt) {
+    std::string why;
+    const std::vector<cuda::Device> devices = cuda::devices(&why);
+    for (const cuda::Device& d : devices) {
+      if (wanted >= 0 && d.index != wanted) continue;
+      if (d.refusal.empty()) {
+        // One stream for the life of the process: captured steps and scratch belong to it.
+        static const int opened = d.index;
+        if (opened != d.index)
+          return "GPU " + std::to_string(opened) + " is in use already; one process uses one GPU";
+        static const Cuda stream = cuda::open(d.index);
+        chosen = stream;
+        gpu_name = "cuda:" + std::to_string(d.index) + ": " + described(d) + ", " + cuda::versions();
+        use_gpu = true;
+        return "";
+      }
+      why += (why.empty() ? "" : "; ") + described(d) + ": " + d.refusal;
+    }
+    if (wanted >= 0 && why.empty())
+      why = "there is no GPU " + std::to_string(wanted) + ", only " + std::to_string(devices.size());
+    return why;
+  } else {
+    (void)wanted;
+    return "this build has no CUDA kernels; build it where there is a CUDA toolkit with cuDNN";
+  }
+}
+
+void use_cpu() {
+  use_gpu = false;
+  if (current == Precision::tf32) current = Precision::fp32;
+}
+
 }  // namespace
 
-void set_device(const std::string& name) {
-  SGA_CHECK(name == "cpu" || name == "auto", "device: this build runs on the CPU only, got '", name,
-            "'; use --device cpu or auto");
+std::string set_device(const std::string& name) {
+  if (name == "cpu") {
+    use_cpu();
+    return device_description();
+  }
+  int index = -1;
+  const bool numbered = name.rfind("cuda:", 0) == 0;
+  if (numbered) {
+    const char* end = name.data() + name.size();
+    const auto [stop, error] = std::from_chars(name.data() + 5, end, index);
+    if (error != std::errc{} || stop != end || index < 0) index = -2;
+  }
+  if (index == -2 || (!numbered && name != "cuda" && name != "auto"))
+    fail("device: must be auto, cpu, cuda or cuda:N, got '", name, "'");
+  const std::string why = take_gpu(index);
+  if (why.empty()) {
+    current = Precision::tf32;
+    return device_description();
+  }
+  if (name != "auto") refuse("device: ", name, " cannot run here: ", why, "; use --device cpu or auto");
+  use_cpu();
+  return device_description() + (kCudaBuilt ? " (no GPU: " + why + ")" : "");
+}
+
+std::vector<std::string> list_devices() {
+  std::vector<std::string> lines{"cpu: " + processor_name() + ", " + std::to_string(kernels::cpu_threads()) +
+                                 " threads"};
+  if constexpr (kCudaBuilt) {
+    std::string why;
+    for (const cuda::Device& d : cuda::devices(&why))
+      lines.push_back("cuda:" + std::to_string(d.index) + ": " + described(d) +
+                      (d.refusal.empty() ? "" : ", cannot run this build: " + d.refusal));
+    if (!why.empty()) lines.push_back("cuda: none, " + why);
+  } else {
+    lines.push_back("cuda: none, this build has no CUDA kernels");
+  }
+  return lines;
 }
 
 std::string device_description() {
+  const std::string arithmetic = std::string(name_of(current)) + " convolutions";
+  if (use_gpu) return gpu_name + ", " + arithmetic;
   return "cpu: " + processor_name() + ", " + std::to_string(kernels::cpu_threads()) + " threads, " +
-         (current == Precision::bf16 ? "bf16" : "fp32") + " convolutions";
+         arithmetic;
 }
 
 void set_precision(Precision p) {
-  SGA_CHECK(
-      p != Precision::bf16 || kernels::cpu_has_bf16(),
-      "precision: this processor has neither AVX512-BF16 nor AMX, so bf16 cannot run; use --precision fp32");
+  if (!use_gpu && p == Precision::bf16 && !kernels::cpu_has_bf16())
+    refuse(
+        "precision: this processor has neither AVX512-BF16 nor AMX, so bf16 cannot run; use --precision "
+        "fp32");
+  if (!use_gpu && p == Precision::tf32)
+    refuse("precision: tf32 is an arithmetic of GPUs and this runs on the CPU; use --precision fp32 or bf16");
   current = p;
 }
 
 Precision precision() { return current; }
 
 Precision parse_precision(const std::string& name) {
-  if (name == "fp32") return Precision::fp32;
-  if (name == "bf16") return Precision::bf16;
-  fail("precision: must be fp32 or bf16, got '", name, "'");
+  if (name == "auto") return use_gpu ? Precision::tf32 : Precision::fp32;
+  for (const Precision p : {Precision::fp32, Precision::tf32, Precision::bf16})
+    if (name == name_of(p)) return p;
+  fail("precision: must be auto, fp32, tf32 or bf16, got '", name, "'");
 }
+
+const char* name_of(Precision p) {
+  return p == Precision::fp32 ? "fp32" : p == Precision::tf32 ? "tf32" : "bf16";
+}
+
+bool on_gpu() { return use_gpu; }
+Cuda gpu() { return {chosen.stream, current}; }
 
 }  // namespace sga

@@ -6,7 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "engine/device.h"
 #include "kernels/check.h"
+#include "kernels/cuda.h"
 
 namespace sga {
 namespace {
@@ -17,108 +19,157 @@ int64_t rounded(int64_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+void* system_allocate(Place place, int64_t bytes) {
+  if constexpr (kCudaBuilt)
+    if (place == Place::gpu) return cuda::allocate(bytes);
+  return std::aligned_alloc(64, static_cast<size_t>(bytes));
+}
+void system_free(Place place, void* block) noexcept {
+  if constexpr (kCudaBuilt)
+    if (place == Place::gpu) return cuda::release(block);
+  std::free(block);
+}
+
+std::mutex mutex;       // guards everything below and all caches
+MemoryStats totals[2];  // by place
+int64_t limit = 0;
+std::shared_ptr<Cache> in_use;  // of the pool in use, if any
+
+}  // namespace
+
 class Cache {
  public:
+  /// A pool's cache keeps every block until its end.
+  Cache(Place place, bool pool) : place_(place), pool_(pool) {}
+  ~Cache() {
+    std::lock_guard lock(mutex);
+    drop();
+  }
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+
+  Place place() const { return place_; }
+
   void* take(int64_t bytes) {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(mutex);
+    MemoryStats& stats = totals[int(place_)];
     auto found = free_.find(bytes);
     void* block = nullptr;
     if (found != free_.end() && !found->second.empty()) {
       block = found->second.back();
       found->second.pop_back();
-      stats_.cached -= bytes;
+      stats.cached -= bytes;
     } else {
       block = allocate(bytes);
     }
-    stats_.live += bytes;
-    if (stats_.live > stats_.peak) stats_.peak = stats_.live;
+    stats.live += bytes;
+    if (stats.live > stats.peak) stats.peak = stats.live;
     return block;
   }
 
   void give_back(void* block, int64_t bytes) noexcept {
-    std::lock_guard lock(mutex_);
-    stats_.live -= bytes;
-    stats_.cached += bytes;
+    std::lock_guard lock(mutex);
+    MemoryStats& stats = totals[int(place_)];
+    stats.live -= bytes;
+    stats.cached += bytes;
     try {
       free_[bytes].push_back(block);
     } catch (...) {
-      std::free(block);
-      stats_.cached -= bytes;
+      system_free(place_, block);
+      stats.cached -= bytes;
     }
     // Blocks of sizes that are no longer used would pile up; those of a training step must all stay, or every
-    // step would fault its pages in again.
-    if (stats_.live + stats_.cached > stats_.peak + stats_.peak / 4 + (64 << 20)) drop();
+    // step would fault its pages in again. While a step is captured memory must not be freed.
+    if (!pool_ && !in_use && stats.live + stats.cached > stats.peak + stats.peak / 4 + (64 << 20)) drop();
   }
 
-  MemoryStats stats() {
-    std::lock_guard lock(mutex_);
-    return stats_;
-  }
-  void reset_peak() {
-    std::lock_guard lock(mutex_);
-    stats_.peak = stats_.live;
-  }
   void release() {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(mutex);
     drop();
-  }
-  void set_limit(int64_t bytes) {
-    std::lock_guard lock(mutex_);
-    limit_ = bytes;
   }
 
  private:
   void* allocate(int64_t bytes) {
-    if (limit_ && stats_.live + stats_.cached + bytes > limit_) drop();
+    const MemoryStats& stats = totals[int(place_)];
+    if (limit && stats.live + stats.cached + bytes > limit) drop();
     void* block = nullptr;
-    if (!limit_ || stats_.live + bytes <= limit_) block = std::aligned_alloc(64, static_cast<size_t>(bytes));
+    if (!limit || stats.live + bytes <= limit) block = system_allocate(place_, bytes);
     if (!block) {
       drop();
-      if (!limit_ || stats_.live + bytes <= limit_)
-        block = std::aligned_alloc(64, static_cast<size_t>(bytes));
+      if (!limit || stats.live + bytes <= limit) block = system_allocate(place_, bytes);
     }
     if (!block)
-      fail("out of memory: needed ", bytes, " bytes more with ", stats_.live, " live (peak ", stats_.peak,
+      fail("out of memory", place_ == Place::gpu ? " on the GPU" : "", ": needed ", bytes,
+           " bytes more with ", stats.live, " live (peak ", stats.peak,
            "); use a smaller image (--max-size, --size) or a smaller --batch");
     return block;
   }
   void drop() noexcept {
     for (auto& [bytes, blocks] : free_) {
-      for (void* b : blocks) std::free(b);
-      stats_.cached -= bytes * static_cast<int64_t>(blocks.size());
+      for (void* b : blocks) system_free(place_, b);
+      totals[int(place_)].cached -= bytes * static_cast<int64_t>(blocks.size());
       blocks.clear();
     }
   }
 
-  std::mutex mutex_;
+  const Place place_;
+  const bool pool_;
   std::map<int64_t, std::vector<void*>> free_;
-  MemoryStats stats_;
-  int64_t limit_ = 0;
 };
 
+namespace {
+
 // Never destroyed: tensors with static lifetime may be freed after main.
-Cache& cache() {
-  static Cache* c = new Cache;
-  return *c;
+const std::shared_ptr<Cache>& cache(Place place) {
+  static const auto* caches = new std::shared_ptr<Cache>[2] {
+    std::make_shared<Cache>(Place::host, false), std::make_shared<Cache>(Place::gpu, false)
+  };
+  return caches[int(place)];
 }
+
+Place here() { return on_gpu() ? Place::gpu : Place::host; }
 
 }  // namespace
 
-MemoryStats memory_stats() { return cache().stats(); }
-void reset_memory_peak() { cache().reset_peak(); }
-void release_cached_memory() { cache().release(); }
-void set_memory_limit(int64_t bytes) { cache().set_limit(bytes); }
+MemoryStats memory_stats() {
+  std::lock_guard lock(mutex);
+  return totals[int(here())];
+}
+void reset_memory_peak() {
+  std::lock_guard lock(mutex);
+  MemoryStats& stats = totals[int(here())];
+  stats.peak = stats.live;
+}
+void release_cached_memory() {
+  cache(Place::host)->release();
+  cache(Place::gpu)->release();
+}
+void set_memory_limit(int64_t bytes) {
+  std::lock_guard lock(mutex);
+  limit = bytes;
+}
 
-Buffer::Buffer(int64_t bytes) : bytes_(rounded(bytes > 0 ? bytes : 1)) { data_ = cache().take(bytes_); }
+Buffer::Buffer(int64_t bytes, Place place)
+    : bytes_(rounded(bytes > 0 ? bytes : 1)), home_(place == Place::gpu && in_use ? in_use : cache(place)) {
+  data_ = home_->take(bytes_);
+}
 Buffer::~Buffer() {
-  if (data_) cache().give_back(data_, bytes_);
+  if (data_) home_->give_back(data_, bytes_);
 }
 Buffer::Buffer(Buffer&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      home_(std::move(other.home_)) {}
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
+  std::swap(home_, other.home_);
   return *this;
 }
+Place Buffer::place() const { return home_->place(); }
+
+MemoryPool::MemoryPool() : cache_(std::make_shared<Cache>(Place::gpu, true)) {}
+MemoryPool::Use::Use(MemoryPool& pool) { in_use = pool.cache_; }
+MemoryPool::Use::~Use() { in_use = nullptr; }
 
 }  // namespace sga

@@ -1,9 +1,12 @@
-// Memory of tensors: a caching allocator with statistics.
+// Memory of tensors: caching allocators with statistics, one for the host and one for the GPU.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace sga {
+
+enum class Place { host, gpu };
 
 struct MemoryStats {
   int64_t live = 0;    ///< bytes held by tensors now
@@ -11,21 +14,24 @@ struct MemoryStats {
   int64_t peak = 0;    ///< largest `live` since reset_memory_peak()
 };
 
+/// Of the place where float32 tensors live now.
 MemoryStats memory_stats();
 void reset_memory_peak();
 /// Gives every cached block back to the system.
 void release_cached_memory();
 
-/// Upper bound on live + cached bytes; 0 (the default) means none. Beyond it the cache is released, then
-/// allocation fails with an Error that names the bytes.
+/// Upper bound on live + cached bytes of each place; 0 (the default) means none. Beyond it the cache is
+/// released, then allocation fails with an Error that names the bytes.
 void set_memory_limit(int64_t bytes);
 
-/// One block of memory of the device, aligned to 64 bytes. Freed blocks are kept by size and reused at once:
+class Cache;
+
+/// One block of memory, aligned to 64 bytes (256 on a GPU). Freed blocks are kept by size and reused at once:
 /// one compute stream makes that safe.
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(int64_t bytes);
+  Buffer(int64_t bytes, Place place);
   ~Buffer();
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
@@ -34,10 +40,30 @@ class Buffer {
 
   void* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
+  Place place() const;
 
  private:
   void* data_ = nullptr;
   int64_t bytes_ = 0;
+  std::shared_ptr<Cache> home_;
+};
+
+/// GPU memory of a captured step: replaying it writes to the same blocks again, so nobody else may get them.
+/// Buffers made while it is in use come from it and go back to it; it frees them when it and they are gone.
+class MemoryPool {
+ public:
+  MemoryPool();
+
+  class Use {
+   public:
+    explicit Use(MemoryPool& pool);
+    ~Use();
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+  };
+
+ private:
+  std::shared_ptr<Cache> cache_;
 };
 
 }  // namespace sga

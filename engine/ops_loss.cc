@@ -71,8 +71,8 @@ Tensor attention_composite(const Tensor& a, const Tensor& x, const Tensor& c) {
     run(x, [&](auto where, auto zero) {
       using T = decltype(zero);
       const auto data = [](const Tensor& t) { return t ? t.data<T>() : nullptr; };
-      kernels::attention_composite_grad<T>(where, a.numel(), x.dim(3), a.data<T>(), x.data<T>(), c.data<T>(),
-                                           g.data<T>(), data(ga), data(gx), data(gc));
+      kernels::attention_composite_grad(where, a.numel(), x.dim(3), a.data<T>(), x.data<T>(), c.data<T>(),
+                                        g.data<T>(), data(ga), data(gx), data(gc));
     });
     return std::vector<Tensor>{ga, gx, gc};
   });

@@ -29,9 +29,9 @@ Tensor instance_norm_gx(const Saved& s, const Tensor& gy) {
   Tensor gx = empty(s.x.shape(), s.x.dtype());
   run(s.x, [&](auto where, auto zero) {
     using T = decltype(zero);
-    kernels::instance_norm_grad<T>(where, shape, s.x.data<T>(), s.y.data<T>(), gy.data<T>(),
-                                   s.gamma ? s.gamma.data<T>() : nullptr, s.mean.data<T>(), s.rstd.data<T>(),
-                                   T(s.slope), gx.data<T>(), nullptr, nullptr);
+    kernels::instance_norm_grad(where, shape, s.x.data<T>(), s.y.data<T>(), gy.data<T>(),
+                                s.gamma ? s.gamma.data<T>() : nullptr, s.mean.data<T>(), s.rstd.data<T>(),
+                                T(s.slope), gx.data<T>(), static_cast<T*>(nullptr), static_cast<T*>(nullptr));
   });
   return record(gx, "instance_norm_gx", {gy, s.x, s.gamma},
                 [s, gy, shape](const Tensor&, const Tensor& v, Needs needs) {
@@ -43,7 +43,7 @@ Tensor instance_norm_gx(const Saved& s, const Tensor& gy) {
                   run(gy, [&](auto where, auto zero) {
                     using T = decltype(zero);
                     const auto data = [](const Tensor& t) { return t ? t.data<T>() : nullptr; };
-                    kernels::instance_norm_grad2<T>(
+                    kernels::instance_norm_grad2(
                         where, shape, s.x.data<T>(), s.y.data<T>(), gy.data<T>(), v.data<T>(), data(s.gamma),
                         s.mean.data<T>(), s.rstd.data<T>(), T(s.slope), data(ggy), data(gx2), data(ggamma));
                   });
@@ -68,9 +68,9 @@ NormResult instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& bet
   Tensor y = empty(x.shape(), x.dtype());
   run(x, [&](auto where, auto zero) {
     using T = decltype(zero);
-    kernels::instance_norm<T>(where, shape, x.data<T>(), gamma ? gamma.data<T>() : nullptr,
-                              beta ? beta.data<T>() : nullptr, T(eps), T(slope), y.data<T>(), mean.data<T>(),
-                              rstd.data<T>());
+    kernels::instance_norm(where, shape, x.data<T>(), gamma ? gamma.data<T>() : nullptr,
+                           beta ? beta.data<T>() : nullptr, T(eps), T(slope), y.data<T>(), mean.data<T>(),
+                           rstd.data<T>());
   });
   y = record(y, "instance_norm", {x, gamma, beta}, [=](const Tensor& out, const Tensor& gy, Needs needs) {
     const Saved s{x, out.detach(), mean, rstd, gamma, eps, slope};
@@ -86,9 +86,9 @@ NormResult instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& bet
     run(x, [&](auto where, auto zero) {
       using T = decltype(zero);
       const auto data = [](const Tensor& t) { return t ? t.data<T>() : nullptr; };
-      kernels::instance_norm_grad<T>(where, shape, x.data<T>(), s.y.data<T>(), gy.data<T>(), data(gamma),
-                                     mean.data<T>(), rstd.data<T>(), T(slope), data(gx), data(ggamma),
-                                     data(gbeta));
+      kernels::instance_norm_grad(where, shape, x.data<T>(), s.y.data<T>(), gy.data<T>(), data(gamma),
+                                  mean.data<T>(), rstd.data<T>(), T(slope), data(gx), data(ggamma),
+                                  data(gbeta));
     });
     return std::vector<Tensor>{gx, parameters ? to_parameter(ggamma, gamma) : Tensor{},
                                parameters ? to_parameter(gbeta, gamma) : Tensor{}};

@@ -38,7 +38,7 @@ Tensor map2(const char* op, const Tensor& a, const Tensor& b, F f) {
 Tensor range_gate(const Tensor& g, const Tensor& x, double low, double high) {
   Tensor y = map2("range_gate", g, x, [=](auto where, auto* pg, auto* px, auto* py, int64_t n) {
     using T = std::remove_pointer_t<decltype(py)>;
-    kernels::range_gate<T>(where, pg, px, T(low), T(high), py, n);
+    kernels::range_gate(where, pg, px, T(low), T(high), py, n);
   });
   return record(y, "range_gate", {g, x}, [x, low, high](const Tensor&, const Tensor& c, Needs) {
     return std::vector<Tensor>{range_gate(c, x, low, high), {}};
@@ -49,7 +49,7 @@ Tensor range_gate(const Tensor& g, const Tensor& x, double low, double high) {
 Tensor combine(const char* op, const Tensor& a, double alpha, const Tensor& b, double beta) {
   Tensor y = map2(op, a, b, [=](auto where, auto* pa, auto* pb, auto* py, int64_t n) {
     using T = std::remove_pointer_t<decltype(py)>;
-    kernels::blend<T>(where, pa, T(alpha), pb, T(beta), py, n);
+    kernels::blend(where, pa, T(alpha), pb, T(beta), py, n);
   });
   return record(y, op, {a, b}, [alpha, beta](const Tensor&, const Tensor& g, Needs needs) {
     return std::vector<Tensor>{!needs[0]    ? Tensor{}
@@ -81,7 +81,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 Tensor affine(const Tensor& x, double scale, double shift) {
   Tensor y = map(x, [=](auto where, auto* px, auto* py, int64_t n) {
     using T = std::remove_pointer_t<decltype(py)>;
-    kernels::affine<T>(where, px, T(scale), T(shift), py, n);
+    kernels::affine(where, px, T(scale), T(shift), py, n);
   });
   return record(y, "affine", {x}, [scale](const Tensor&, const Tensor& g, Needs) {
     return std::vector<Tensor>{scale == 1 ? g : affine(g, scale)};
@@ -91,7 +91,7 @@ Tensor affine(const Tensor& x, double scale, double shift) {
 Tensor power(const Tensor& x, double exponent) {
   Tensor y = map(x, [=](auto where, auto* px, auto* py, int64_t n) {
     using T = std::remove_pointer_t<decltype(py)>;
-    kernels::power<T>(where, px, T(exponent), py, n);
+    kernels::power(where, px, T(exponent), py, n);
   });
   return record(y, "power", {x}, [x, exponent](const Tensor&, const Tensor& g, Needs) {
     return std::vector<Tensor>{mul(g, affine(exponent == 2 ? x : power(x, exponent - 1), exponent))};
@@ -101,7 +101,7 @@ Tensor power(const Tensor& x, double exponent) {
 Tensor gate(const Tensor& g, const Tensor& x, double slope) {
   Tensor y = map2("gate", g, x, [=](auto where, auto* pg, auto* px, auto* py, int64_t n) {
     using T = std::remove_pointer_t<decltype(py)>;
-    kernels::gate<T>(where, pg, px, T(slope), py, n);
+    kernels::gate(where, pg, px, T(slope), py, n);
   });
   return record(y, "gate", {g, x}, [x, slope](const Tensor&, const Tensor& c, Needs) {
     return std::vector<Tensor>{gate(c, x, slope), {}};
@@ -111,7 +111,7 @@ Tensor gate(const Tensor& g, const Tensor& x, double slope) {
 Tensor leaky_relu(const Tensor& x, double slope) {
   Tensor y = map(x, [=](auto where, auto* px, auto* py, int64_t n) {
     using T = std::remove_pointer_t<decltype(py)>;
-    kernels::gate<T>(where, px, px, T(slope), py, n);
+    kernels::gate(where, px, px, T(slope), py, n);
   });
   return record(y, "leaky_relu", {x}, [x, slope](const Tensor&, const Tensor& g, Needs) {
     return std::vector<Tensor>{gate(g, x, slope)};
@@ -150,7 +150,7 @@ Tensor sign_gate(const Tensor& g, const Tensor& x) {
 Tensor clamp(const Tensor& x, double low, double high) {
   Tensor y = map(x, [=](auto where, auto* px, auto* py, int64_t n) {
     using T = std::remove_pointer_t<decltype(py)>;
-    kernels::clamp<T>(where, px, T(low), T(high), py, n);
+    kernels::clamp(where, px, T(low), T(high), py, n);
   });
   return record(y, "clamp", {x}, [x, low, high](const Tensor&, const Tensor& g, Needs) {
     return std::vector<Tensor>{range_gate(g, x, low, high)};

@@ -2,17 +2,43 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
+#include <tuple>
 
 #include "engine/device.h"
 #include "engine/ops.h"
+#include "engine/step_graph.h"
+#include "kernels/cuda.h"
 #include "kernels/resize.h"
 
 namespace sga {
 namespace {
 
-template <class T>
-std::vector<T> weights_as(const Taps& taps) {
-  return std::vector<T>(taps.weight.begin(), taps.weight.end());
+// Taps in memory of the GPU.
+struct GpuTaps {
+  Buffer first, index, weight;
+};
+
+// Uploaded once for each map, since a captured step may not upload; the same maps come again at every step.
+std::shared_ptr<const GpuTaps> on_gpu(const Taps& taps) {
+  constexpr size_t kMost = 512;
+  using Key = std::tuple<int64_t, std::vector<int32_t>, std::vector<int32_t>, std::vector<double>>;
+  static auto* cache = new std::map<Key, std::shared_ptr<const GpuTaps>>;
+  std::shared_ptr<const GpuTaps>& found = (*cache)[{taps.n_in, taps.first, taps.index, taps.weight}];
+  if (!found) {
+    const auto upload = [](const auto& values) {
+      const int64_t bytes = int64_t(values.size() * sizeof(values[0]));
+      Buffer block(bytes, Place::gpu);
+      if constexpr (kCudaBuilt) cuda::upload(gpu(), block.data(), values.data(), bytes);
+      return block;
+    };
+    const std::vector<float> weight(taps.weight.begin(), taps.weight.end());
+    found = std::make_shared<const GpuTaps>(GpuTaps{upload(taps.first), upload(taps.index), upload(weight)});
+  }
+  const std::shared_ptr<const GpuTaps> result = found;
+  if (cache->size() > kMost) cache->clear();
+  capture::keep(result);
+  return result;
 }
 
 // out axis `axis` (1 or 2) of x mapped by taps.
@@ -26,9 +52,17 @@ Tensor map_axis(const Tensor& x, int axis, const Taps& taps) {
   const int64_t inner = axis == 1 ? x.dim(2) * x.dim(3) : x.dim(3);
   run(x, [&](auto where, auto zero) {
     using T = decltype(zero);
-    const std::vector<T> weight = weights_as<T>(taps);
-    kernels::map_axis(where, outer, taps.n_in, taps.n_out, inner, taps.first.data(), taps.index.data(),
-                      weight.data(), x.data<T>(), y.data<T>());
+    if constexpr (std::is_same_v<decltype(where), Cuda>) {
+      const std::shared_ptr<const GpuTaps> t = on_gpu(taps);
+      kernels::map_axis(where, outer, taps.n_in, taps.n_out, inner,
+                        static_cast<const int32_t*>(t->first.data()),
+                        static_cast<const int32_t*>(t->index.data()), static_cast<const T*>(t->weight.data()),
+                        x.data<T>(), y.data<T>());
+    } else {
+      const std::vector<T> weight(taps.weight.begin(), taps.weight.end());
+      kernels::map_axis(where, outer, taps.n_in, taps.n_out, inner, taps.first.data(), taps.index.data(),
+                        weight.data(), x.data<T>(), y.data<T>());
+    }
   });
   return record(y, "resize", {x}, [axis, taps](const Tensor&, const Tensor& g, Needs) {
     return std::vector<Tensor>{map_axis(g, axis, taps.transposed())};

@@ -6,7 +6,8 @@
 
 namespace sga {
 
-/// A stream of random tensors. Its whole state is (seed, counter): store both to resume exactly.
+/// A stream of random tensors. Its whole state is (seed, counter): store both to resume exactly. A captured
+/// step (StepGraph) draws new tensors at each replay; the Rng must live, at its place, as long as the step.
 class Rng {
  public:
   explicit Rng(uint64_t seed = 0, uint64_t counter = 0) : seed_(seed), counter_(counter) {}

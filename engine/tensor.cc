@@ -4,8 +4,25 @@
 #include <cstring>
 
 #include "engine/autograd.h"
+#include "engine/device.h"
+#include "kernels/cuda.h"
+#include "kernels/pointwise.h"
 
 namespace sga {
+
+namespace {
+
+// Copies bytes between any two places; one that ends on the host is waited for.
+void copy_bytes(void* to, Place to_place, const void* from, Place from_place, int64_t bytes) {
+  if constexpr (kCudaBuilt) {
+    if (to_place == Place::gpu && from_place == Place::gpu) return cuda::copy(gpu(), to, from, bytes);
+    if (to_place == Place::gpu) return cuda::upload(gpu(), to, from, bytes);
+    if (from_place == Place::gpu) return cuda::download(gpu(), to, from, bytes);
+  }
+  std::memmove(to, from, static_cast<size_t>(bytes));
+}
+
+}  // namespace
 
 const char* name_of(Dtype t) { return t == Dtype::f32 ? "float32" : "float64"; }
 
@@ -32,16 +49,17 @@ Tensor empty(const Shape& shape, Dtype dtype) {
   t.impl_->shape = shape;
   t.impl_->numel = shape.numel();
   t.impl_->dtype = dtype;
-  t.impl_->storage = std::make_shared<Buffer>(t.impl_->numel * size_of(dtype));
+  t.impl_->storage = std::make_shared<Buffer>(t.impl_->numel * size_of(dtype),
+                                              dtype == Dtype::f32 && on_gpu() ? Place::gpu : Place::host);
   return t;
 }
 
 Tensor full(const Shape& shape, double value, Dtype dtype) {
   Tensor t = empty(shape, dtype);
-  if (dtype == Dtype::f32)
-    std::fill_n(t.data<float>(), t.numel(), static_cast<float>(value));
-  else
-    std::fill_n(t.data<double>(), t.numel(), value);
+  run(t, [&](auto where, auto zero) {
+    using T = decltype(zero);
+    kernels::fill(where, T(value), t.data<T>(), t.numel());
+  });
   return t;
 }
 
@@ -69,22 +87,46 @@ Tensor Tensor::detach() const { return view(shape()); }
 
 Tensor Tensor::clone() const {
   Tensor t = empty(shape(), dtype());
-  std::memcpy(t.impl_->storage->data(), impl_->storage->data(),
-              static_cast<size_t>(numel() * size_of(dtype())));
+  t.assign(*this);
   return t;
 }
 
 double Tensor::item() const {
   SGA_CHECK(numel() == 1, "item: needs a tensor of one element, got shape ", shape());
-  return dtype() == Dtype::f32 ? double(*data<float>()) : *data<double>();
+  return to_host<double>(*this)[0];
 }
 
 void Tensor::assign(const Tensor& src) {
   SGA_CHECK(src.numel() == numel() && src.dtype() == dtype(), "assign: cannot copy ", name_of(src.dtype()),
             " ", src.shape(), " into ", name_of(dtype()), " ", shape());
-  std::memmove(impl_->storage->data(), src.impl_->storage->data(),
-               static_cast<size_t>(numel() * size_of(dtype())));
+  copy_bytes(impl_->storage->data(), place(), src.impl_->storage->data(), src.place(),
+             numel() * size_of(dtype()));
 }
+
+namespace {
+
+// `values` as U in memory of `place` at `to`, and back.
+template <class U, class T>
+void put(U* to, Place place, const std::vector<T>& values) {
+  if constexpr (std::is_same_v<U, T>) {
+    copy_bytes(to, place, values.data(), Place::host, int64_t(values.size() * sizeof(T)));
+  } else {
+    const std::vector<U> converted(values.begin(), values.end());
+    copy_bytes(to, place, converted.data(), Place::host, int64_t(converted.size() * sizeof(U)));
+  }
+}
+template <class U, class T>
+void get(const U* from, Place place, std::vector<T>& values) {
+  if constexpr (std::is_same_v<U, T>) {
+    copy_bytes(values.data(), Place::host, from, place, int64_t(values.size() * sizeof(T)));
+  } else {
+    std::vector<U> raw(values.size());
+    copy_bytes(raw.data(), Place::host, from, place, int64_t(raw.size() * sizeof(U)));
+    std::copy(raw.begin(), raw.end(), values.begin());
+  }
+}
+
+}  // namespace
 
 template <class T>
 Tensor from_host(const Shape& shape, const std::vector<T>& values, Dtype dtype) {
@@ -92,9 +134,9 @@ Tensor from_host(const Shape& shape, const std::vector<T>& values, Dtype dtype) 
             shape.numel(), " values, got ", values.size());
   Tensor t = empty(shape, dtype);
   if (dtype == Dtype::f32)
-    std::copy(values.begin(), values.end(), t.data<float>());
+    put(t.data<float>(), t.place(), values);
   else
-    std::copy(values.begin(), values.end(), t.data<double>());
+    put(t.data<double>(), t.place(), values);
   return t;
 }
 
@@ -102,9 +144,9 @@ template <class T>
 std::vector<T> to_host(const Tensor& t) {
   std::vector<T> values(static_cast<size_t>(t.numel()));
   if (t.dtype() == Dtype::f32)
-    std::copy_n(t.data<float>(), t.numel(), values.data());
+    get(t.data<float>(), t.place(), values);
   else
-    std::copy_n(t.data<double>(), t.numel(), values.data());
+    get(t.data<double>(), t.place(), values);
   return values;
 }
 

@@ -1,4 +1,5 @@
-// Tensor: a contiguous array on the device, with the node that made it if a gradient may be asked of it.
+// Tensor: a contiguous array on the device or, for float64, on the host, with the node that made it if a
+// gradient may be asked of it.
 #pragma once
 #include <memory>
 #include <vector>
@@ -8,7 +9,7 @@
 
 namespace sga {
 
-/// float32 is what models run in; float64 exists on the CPU only, as the measure of truth.
+/// float32 is what models run in; float64 lives on the host and is computed there, as the measure of truth.
 enum class Dtype { f32, f64 };
 inline int64_t size_of(Dtype t) { return t == Dtype::f32 ? 4 : 8; }
 const char* name_of(Dtype t);
@@ -37,8 +38,9 @@ class Tensor {
   int rank() const { return impl_->shape.rank(); }
   int64_t numel() const { return impl_->numel; }
   Dtype dtype() const { return impl_->dtype; }
+  Place place() const { return impl_->storage->place(); }
 
-  /// Device pointer to the first element. T must match dtype().
+  /// Pointer to the first element, in memory of place(). T must match dtype().
   template <class T>
   T* data() const {
     SGA_CHECK(dtype_of<T>() == dtype(), "tensor: asked for ", name_of(dtype_of<T>()), ", holds ",

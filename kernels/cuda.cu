@@ -1,4 +1,4 @@
-// The GPU as the engine sees it. Everything here is host code, but for three kernels of one thread.
+// The GPU as the engine sees it. Everything here is host code, but for two small kernels.
 #include "kernels/cuda.h"
 
 #include <cstdlib>
@@ -15,9 +15,13 @@ __global__ void probe_kernel() {}
 
 __global__ void set_numbers_kernel(Numbers numbers) {
   const int i = threadIdx.x;
-  if (i < numbers.count) *numbers.to[i] = numbers.value[i];
+  if (i >= numbers.count) return;
+  const Numbers::Entry& e = numbers.entries[i];
+  if (e.is_count)
+    *static_cast<uint64_t*>(e.to) = e.count;
+  else
+    *static_cast<float*>(e.to) = e.number;
 }
-__global__ void set_count_kernel(uint64_t* to, uint64_t value) { *to = value; }
 
 bool capturing = false;
 
@@ -198,10 +202,7 @@ void download(Cuda where, void* to, const void* from, int64_t bytes) {
 void wait(Cuda where) { check_cuda(cudaStreamSynchronize(where.stream), "waiting for the GPU"); }
 
 void set_numbers(Cuda where, const Numbers& numbers) {
-  if (numbers.count) kernels::launch(where, {"set_numbers", 1, 32}, set_numbers_kernel, numbers);
-}
-void set_count(Cuda where, uint64_t* to, uint64_t value) {
-  kernels::launch(where, {"set_count", 1, 1}, set_count_kernel, to, value);
+  if (numbers.count) kernels::launch(where, {"set_numbers", 1, Numbers::kMost}, set_numbers_kernel, numbers);
 }
 
 Graph::~Graph() {

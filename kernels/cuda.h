@@ -31,8 +31,9 @@ void* allocate(int64_t bytes);
 void release(void* block) noexcept;
 int64_t free_memory();
 
-/// Room for partial sums and convolution workspaces, shared by all kernels: what a kernel left there is gone at the next
-/// call. Grown to the largest request; outgrown blocks stay, as captured steps may refer to them. 256-byte aligned.
+/// Room for partial sums and convolution workspaces, shared by all kernels: what a kernel left there is gone
+/// at the next call. Grown to the largest request; outgrown blocks stay, as captured steps may refer to them.
+/// 256-byte aligned.
 void* scratch(Cuda, int64_t bytes);
 
 /// Device to device, in stream order.
@@ -44,16 +45,19 @@ void upload(Cuda, void* to, const void* from, int64_t bytes);
 void download(Cuda, void* to, const void* from, int64_t bytes);
 void wait(Cuda);
 
-/// Numbers that change from step to step, written to the device in one launch: *to[i] = value[i].
+/// Numbers that change from step to step, written to the device in one launch.
 struct Numbers {
-  static constexpr int kMost = 24;
+  struct Entry {
+    void* to;
+    uint64_t count;
+    float number;
+    bool is_count;  ///< *to is a uint64_t, else a float
+  };
+  static constexpr int kMost = 32;
   int count = 0;
-  float* to[kMost];
-  float value[kMost];
+  Entry entries[kMost];
 };
 void set_numbers(Cuda, const Numbers& numbers);
-/// *to = value
-void set_count(Cuda, uint64_t* to, uint64_t value);
 
 /// Work recorded once and started as one.
 class Graph {

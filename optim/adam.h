@@ -1,5 +1,6 @@
 // Adam with PyTorch's semantics, and learning-rate schedules.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,18 +22,26 @@ struct AdamOptions {
 class Adam {
  public:
   Adam(const Parameters& parameters, AdamOptions options = {});
-  /// One update in place; gradients in the order of Parameters::trainable().
-  void step(const std::vector<Tensor>& gradients, double lr);
+  /// One update in place; gradients in the order of Parameters::trainable(). `lr` is asked at each step, also
+  /// when a captured step (StepGraph) is replayed.
+  void step(const std::vector<Tensor>& gradients, const std::function<double()>& lr);
+  /// With a rate that never changes.
+  void step(const std::vector<Tensor>& gradients, double lr) {
+    step(gradients, [lr] { return lr; });
+  }
   int64_t steps() const { return steps_; }
 
   void store(Checkpoint& checkpoint, const std::string& prefix) const;
   void load(const Checkpoint& checkpoint, const std::string& prefix);
 
  private:
+  void set_steps(int64_t steps);
+
   AdamOptions options_;
   std::vector<std::string> names_;
   std::vector<Tensor> values_, m_, v_;
   int64_t steps_ = 0;
+  Buffer gpu_steps_;  // the same count as uint64_t, on the GPU
 };
 
 /// lr until `milestone`, then lr * gamma (0-based step).

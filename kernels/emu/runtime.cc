@@ -95,6 +95,19 @@ struct DeviceScope {
   }
 };
 
+// Without AddressSanitizer, which sees every byte, the rest of an allocation's last page holds a pattern that
+// is looked at when work is done: a kernel that wrote past its array is found, if not the line.
+constexpr unsigned char kCanary = 0xa5;
+void check_canaries() {
+#ifndef __SANITIZE_ADDRESS__
+  for (const auto& [block, n] : heap().live)
+    for (const char* p = block + n; p < block + (n + kPage - 1) / kPage * kPage; ++p)
+      if (static_cast<unsigned char>(*p) != kCanary)
+        throw emu::Error("emu: a kernel wrote " + std::to_string(p - block - ptrdiff_t(n) + 1) +
+                         " bytes past an allocation of " + std::to_string(n) + " bytes");
+#endif
+}
+
 CUstream_st default_stream;
 std::vector<CUstream_st*> streams{&default_stream};
 CUstream_st& of(cudaStream_t s) { return s ? *s : default_stream; }
@@ -112,6 +125,7 @@ void drain(CUstream_st& s) {
   const DeviceScope scope;
   const auto work = std::exchange(s.queue, {});
   for (const Work& w : work) w();
+  check_canaries();
 }
 // Waiting is forbidden while anything is captured, and so are memory calls unless the capture is relaxed.
 bool capturing(bool waits = true) {
@@ -177,7 +191,8 @@ cudaError_t cudaMalloc(void** p, size_t n) {
   h.live[block] = n;
   const DeviceScope scope;
   mprotect(h.base, h.top, PROT_READ | PROT_WRITE);
-  ASAN_UNPOISON_MEMORY_REGION(block, n);
+  ASAN_UNPOISON_MEMORY_REGION(block, bytes);
+  std::memset(block + n, kCanary, (n + kPage - 1) / kPage * kPage - n);
   ASAN_POISON_MEMORY_REGION(block + n, bytes - n);
   std::memset(block, 0xff, n);
   *p = block;

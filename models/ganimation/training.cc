@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/device.h"
+
 namespace sga::ganimation {
 namespace {
 
@@ -91,19 +93,42 @@ Trainer::Trainer(const TrainingConfig& config, Dtype dtype)
       adam_g_(generator_.parameters(), config.adam),
       adam_d_(discriminator_.parameters(), config.adam) {}
 
-void Trainer::step(const Batch& batch, const Tensor& mix) {
-  const Tensor& x = batch.images;
-  const int64_t n = x.dim(0), size = config_.generator.size;
-  const int64_t iteration = iteration_ + 1;  // 1-based
+double Trainer::rate() const {
   const int64_t epoch = iteration_ / config_.epoch_iterations + 1;
+  return rate_factor(epoch, config_.constant_epochs, config_.decay_epochs);
+}
+
+void Trainer::step(const Batch& batch, const Tensor& mix) {
+  const int64_t iteration = iteration_ + 1;  // 1-based
   const int64_t within_epoch = iteration_ % config_.epoch_iterations + 1;
   // Counted within the epoch, as published; epochs too short for that would never train the generator.
   const bool short_epoch = config_.epoch_iterations < config_.critic_steps;
   const bool generator_learns = (short_epoch ? iteration : within_epoch) % config_.critic_steps == 0;
-  const double factor = rate_factor(epoch, config_.constant_epochs, config_.decay_epochs);
+
+  last_ = &steps_[generator_learns];
+  if (on_gpu() && !mix) {
+    const auto put = [&](Tensor& to, const Tensor& from) {
+      if (to && to.shape() == from.shape()) return to.assign(from);
+      to = from.clone();
+      for (Step& s : steps_) s.graph.reset();
+    };
+    put(input_.images, batch.images);
+    put(input_.source_aus, batch.source_aus);
+    put(input_.target_aus, batch.target_aus);
+    last_->graph.run([&] { learn(*last_, input_, {}, generator_learns); });
+  } else {
+    learn(*last_, batch, mix, generator_learns);
+  }
+  iteration_ = iteration;
+}
+
+void Trainer::learn(Step& step, const Batch& batch, const Tensor& mix, bool generator_learns) {
+  const Tensor& x = batch.images;
+  const int64_t n = x.dim(0), size = config_.generator.size;
   const LossWeights& weight = config_.weights;
   const std::vector<Tensor> critic = discriminator_.parameters().trainable();
-  terms_.clear();
+  const auto critic_rate = [this] { return config_.lr_critic * rate(); };
+  step.terms.clear();
 
   // The generator does not change before step 3, so its pass is shared with it.
   GeneratorOutput first;
@@ -114,7 +139,7 @@ void Trainer::step(const Batch& batch, const Tensor& mix) {
     fake = composite(first, x);
   }
   const Tensor shown = fake.detach();
-  attention_ = mean(first.attention.detach());
+  step.attention = mean(first.attention.detach());
 
   // Without normalisation samples do not see each other: real and fake go through as one batch.
   const Tensor features = discriminator_.features(concat({x, shown}, 0));
@@ -124,9 +149,8 @@ void Trainer::step(const Batch& batch, const Tensor& mix) {
   const Tensor d_aus =
       affine(mse(discriminator_.aus(slice(features, 0, 0, n)), batch.source_aus), weight.aus);
   std::vector<Tensor> critic_terms{d_real, d_fake, d_aus};
-  terms_ = {{"d_real", d_real.detach()}, {"d_fake", d_fake.detach()}, {"d_aus", d_aus.detach()}};
-  if (config_.separate_penalty_step)
-    adam_d_.step(grad(total(critic_terms), critic), config_.lr_critic * factor);
+  step.terms = {{"d_real", d_real.detach()}, {"d_fake", d_fake.detach()}, {"d_aus", d_aus.detach()}};
+  if (config_.separate_penalty_step) adam_d_.step(grad(total(critic_terms), critic), critic_rate);
 
   Tensor mixed;
   {
@@ -138,20 +162,19 @@ void Trainer::step(const Batch& batch, const Tensor& mix) {
   const Tensor score = discriminator_.realism(discriminator_.features(mixed));
   const Tensor slope = grad(score, {mixed}, {}, true)[0];
   const Tensor d_penalty = affine(gradient_penalty(slope, NormOver::sample, kPenaltyEps), weight.penalty);
-  terms_["d_penalty"] = d_penalty.detach();
+  step.terms["d_penalty"] = d_penalty.detach();
   if (config_.separate_penalty_step) {
-    adam_d_.step(grad(d_penalty, critic), config_.lr_critic * factor);
+    adam_d_.step(grad(d_penalty, critic), critic_rate);
   } else {
     critic_terms.push_back(d_penalty);
-    adam_d_.step(grad(total(critic_terms), critic), config_.lr_critic * factor);
+    adam_d_.step(grad(total(critic_terms), critic), critic_rate);
   }
 
-  if (generator_learns) learn_generator(batch, first, fake, config_.lr_generator * factor);
-  iteration_ = iteration;
+  if (generator_learns) learn_generator(step, batch, first, fake);
 }
 
-void Trainer::learn_generator(const Batch& batch, const GeneratorOutput& first, const Tensor& fake,
-                              double rate) {
+void Trainer::learn_generator(Step& step, const Batch& batch, const GeneratorOutput& first,
+                              const Tensor& fake) {
   const LossWeights& weight = config_.weights;
   const DiscriminatorOutput judged = discriminator_.forward(fake);
   const GeneratorOutput second = generator_.forward(fake, batch.source_aus);
@@ -172,36 +195,43 @@ void Trainer::learn_generator(const Batch& batch, const GeneratorOutput& first, 
   std::vector<Tensor> summands;
   for (const auto& [name, term] : terms) {
     summands.push_back(term);
-    terms_[name] = term.detach();
+    step.terms[name] = term.detach();
   }
-  adam_g_.step(grad(total(summands), generator_.parameters().trainable()), rate);
+  adam_g_.step(grad(total(summands), generator_.parameters().trainable()),
+               [this] { return config_.lr_generator * rate(); });
   if (config_.average > 0) update_average();
 }
 
 void Trainer::update_average() {
   NoGrad off;
   // A short memory at the start, or the initial weights would stay in the average for thousands of steps.
-  const double updates = double(adam_g_.steps());
-  const double keep = std::min(config_.average, updates / (10 + updates));
+  const Tensor learn = step_number(
+      [this] {
+        const double updates = double(adam_g_.steps());
+        return 1 - std::min(config_.average, updates / (10 + updates));
+      },
+      generator_.parameters().entries()[0].value.dtype());
   const auto& from = generator_.parameters().entries();
   const auto& to = average_.parameters().entries();
   for (size_t i = 0; i < from.size(); ++i) {
     Tensor value = to[i].value;
-    value.assign(blend(value.detach(), keep, from[i].value.detach(), 1 - keep));
+    const Tensor missing = sub(from[i].value.detach(), value.detach());
+    const Shape ones(std::vector<int64_t>(size_t(missing.rank()), 1));
+    value.assign(add(value.detach(), mul(expand(learn.view(ones), missing.shape()), missing)));
   }
 }
 
 Losses Trainer::losses() const {
   Losses result;
   result.iteration = iteration_;
-  SGA_CHECK(iteration_ > 0, "ganimation: there are no losses before the first step");
-  for (const auto& [name, term] : terms_) {
+  SGA_CHECK(last_, "ganimation: there are no losses before the first step");
+  for (const auto& [name, term] : last_->terms) {
     const double value = term.item();
     SGA_CHECK(std::isfinite(value), "ganimation: at iteration ", iteration_, " the loss term ", name,
               " is not a finite number; resume from the last checkpoint with a lower learning rate");
     result.terms[name] = value;
   }
-  result.attention = attention_.item();
+  result.attention = last_->attention.item();
   const int64_t epoch = (iteration_ - 1) / config_.epoch_iterations + 1;
   result.learning_rate =
       config_.lr_generator * rate_factor(epoch, config_.constant_epochs, config_.decay_epochs);

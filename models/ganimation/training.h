@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/step_graph.h"
 #include "models/ganimation/networks.h"
 #include "optim/adam.h"
 
@@ -111,7 +112,16 @@ class Trainer {
   void load(const Checkpoint& checkpoint);
 
  private:
-  void learn_generator(const Batch& batch, const GeneratorOutput& first, const Tensor& fake, double rate);
+  // What one captured iteration leaves: the critic's alone, or both networks'.
+  struct Step {
+    StepGraph graph;
+    std::map<std::string, Tensor> terms;
+    Tensor attention;
+  };
+
+  double rate() const;
+  void learn(Step& step, const Batch& batch, const Tensor& mix, bool generator_learns);
+  void learn_generator(Step& step, const Batch& batch, const GeneratorOutput& first, const Tensor& fake);
   void update_average();
 
   TrainingConfig config_;
@@ -120,8 +130,9 @@ class Trainer {
   Discriminator discriminator_;
   Adam adam_g_, adam_d_;
   int64_t iteration_ = 0;
-  std::map<std::string, Tensor> terms_;
-  Tensor attention_;
+  Step steps_[2];  // by whether the generator learns
+  Step* last_ = nullptr;
+  Batch input_;  // what captured iterations read
 };
 
 }  // namespace sga::ganimation

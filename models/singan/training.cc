@@ -14,11 +14,12 @@ struct CriticLosses {
   Tensor real, fake, penalty;
 };
 
-CriticLosses critic_step(LevelTraining& level, const Config& config, const Tensor& fake, double mix,
-                         double lr) {
+CriticLosses critic_step(LevelTraining& level, const Config& config, const Tensor& fake, const Tensor& mix,
+                         const std::function<double()>& lr) {
   const Tensor scores = level.critic(concat({level.real, fake}, 0));
   const Tensor on_real = mean(slice(scores, 0, 0, 1)), on_fake = mean(slice(scores, 0, 1, 1));
-  Tensor mixed = blend(level.real, mix, fake, 1 - mix);
+  const Shape pixels{1, level.real.dim(1), level.real.dim(2), 1};
+  Tensor mixed = attention_composite(expand(mix.view({1, 1, 1, 1}), pixels), level.real, fake).detach();
   mixed.set_requires_grad();
   const Tensor slope = grad(level.critic(mixed), {mixed}, {}, true)[0];
   const Tensor penalty = affine(gradient_penalty(slope, NormOver::channels), config.penalty_weight);
@@ -41,7 +42,8 @@ Adversarial adversarial(const Critic& critic, const Tensor& fake) {
 
 }  // namespace
 
-LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, const Draws& draws, double lr) {
+LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, const Draws& draws,
+                                 const std::function<double()>& lr) {
   LossesOf<Tensor> losses;
   GeneratorInput in;
   Tensor fake;
@@ -119,7 +121,8 @@ Draws Trainer::draw(const LevelTraining& level) {
   if (coarsest && !model_.config.fixed_code) model_.code = rng_.normal(model_.code.shape(), model_.dtype());
   if (coarsest) d.rec_noise = code_noise(model_);
   d.priors = random_priors(model_, n, model_.config.critic_updates, rng_);
-  for (int64_t step = 0; step < model_.config.critic_updates; ++step) d.mix.push_back(rng_.uniform());
+  for (int64_t step = 0; step < model_.config.critic_updates; ++step)
+    d.mix.push_back(step_number([this] { return rng_.uniform(); }, model_.dtype()));
   SGA_CHECK(d.noise.shape() == level.real.shape(), "singan: level ", n, " has an image of shape ",
             level.real.shape());
   return d;
@@ -141,18 +144,24 @@ void Trainer::measure(const LossesOf<Tensor>& losses) {
 
 bool Trainer::run(const Observer& observer) {
   const Config& config = model_.config;
-  StepGraph step_graph;
+  const auto lr = [this] {
+    const Config& c = model_.config;
+    return step_decay(c.lr, c.decay, c.decay_at(), iteration_);
+  };
+  // One captured iteration for each level: all of its draws, critic and generator steps.
+  StepGraph step;
+  Draws draws;
+  LossesOf<Tensor> losses;
   while (!finished()) {
     if (current_ && iteration_ == config.iterations) {
+      step.reset();
       finish_level();
       continue;
     }
     LevelTraining& level = current_ ? *current_ : begin_level();
-    const Draws draws = draw(level);
-    LossesOf<Tensor> losses;
-    step_graph.run([&] {
-      losses = train_iteration(level, config, draws,
-                               step_decay(config.lr, config.decay, config.decay_at(), iteration_));
+    step.run([&] {
+      draws = draw(level);
+      losses = train_iteration(level, config, draws, lr);
     });
     ++iteration_;
     const bool last = iteration_ == config.iterations;

@@ -30,8 +30,8 @@ struct Draws {
   Tensor noise;      ///< (1,H,W,3), the same for every step
   Tensor rec_noise;  ///< (1,H,W,3): z* at level 0, empty above
   Tensor priors;     ///< (critic_updates,H,W,3): one for each critic step
-  std::vector<double>
-      mix;  ///< weight of the real image in the gradient penalty, in [0,1), for each critic step
+  std::vector<Tensor>
+      mix;  ///< (1): weight of the real image in the gradient penalty, in [0,1), for each critic step
 };
 
 /// Losses of an iteration's last critic step and last generator step. T is Tensor (on the device) or double.
@@ -48,7 +48,9 @@ using Losses = LossesOf<double>;
 /// Critic steps, then generator steps (spec A.6).
 ///   critic     -mean D(real) + mean D(fake) + penalty_weight * gradient penalty
 ///   generator  -mean D(fake) + reconstruction_weight * MSE(G(rec), real)
-LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, const Draws& draws, double lr);
+/// `lr` is asked at each Adam step, also when a captured iteration (StepGraph) is replayed.
+LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, const Draws& draws,
+                                 const std::function<double()>& lr);
 
 struct Progress {
   int level = 0, levels = 0;

@@ -1,0 +1,145 @@
+#include "engine/step_graph.h"
+
+#include <iostream>
+#include <vector>
+
+#include "engine/device.h"
+#include "kernels/cuda.h"
+
+namespace sga {
+namespace {
+
+bool enabled = true;
+
+// What a captured step needs before each replay, in the order of the step itself.
+struct Hook {
+  std::function<void()> effect;     // host only, or
+  std::function<double()> number;   // *to = number(), or
+  std::function<uint64_t()> count;  // *to = count()
+  void* to = nullptr;
+};
+
+}  // namespace
+
+struct StepGraph::Impl {
+  int runs = 0;
+  bool eager_for_good = false;
+  MemoryPool pool;
+  std::vector<std::shared_ptr<const void>> kept;
+  std::vector<Hook> hooks;
+  std::unique_ptr<cuda::Graph> graph;
+
+  ~Impl() {
+    if constexpr (kCudaBuilt)
+      if (graph) cuda::wait(gpu());  // its memory goes back
+  }
+};
+
+namespace {
+
+// The step being captured. One compute stream: there is at most one.
+std::vector<Hook>* recording_hooks = nullptr;
+std::vector<std::shared_ptr<const void>>* recording_kept = nullptr;
+
+struct Recording {
+  Recording(std::vector<Hook>& hooks, std::vector<std::shared_ptr<const void>>& kept) {
+    recording_hooks = &hooks, recording_kept = &kept;
+  }
+  ~Recording() { recording_hooks = nullptr, recording_kept = nullptr; }
+};
+
+void prepare(const std::vector<Hook>& hooks) {
+  if constexpr (kCudaBuilt) {
+    cuda::Numbers numbers;
+    for (const Hook& hook : hooks) {
+      if (hook.effect) {
+        hook.effect();
+        continue;
+      }
+      if (numbers.count == cuda::Numbers::kMost) {
+        cuda::set_numbers(gpu(), numbers);
+        numbers.count = 0;
+      }
+      cuda::Numbers::Entry& e = numbers.entries[numbers.count++];
+      e = {hook.to, hook.count ? hook.count() : 0, hook.number ? float(hook.number()) : 0, bool(hook.count)};
+    }
+    cuda::set_numbers(gpu(), numbers);
+  }
+}
+
+}  // namespace
+
+StepGraph::StepGraph() : impl_(std::make_unique<Impl>()) {}
+StepGraph::~StepGraph() = default;
+void StepGraph::reset() { impl_ = std::make_unique<Impl>(); }
+int64_t StepGraph::nodes() const {
+  if constexpr (kCudaBuilt) return impl_->graph ? impl_->graph->nodes() : 0;
+  return 0;
+}
+void StepGraph::set_enabled(bool on) { enabled = on; }
+
+void StepGraph::run(const std::function<void()>& step) {
+  if (!kCudaBuilt || !on_gpu() || !enabled || impl_->eager_for_good) return step();
+  if constexpr (kCudaBuilt) {
+    Impl& s = *impl_;
+    if (s.graph) {
+      prepare(s.hooks);
+      return s.graph->launch(gpu());
+    }
+    if (++s.runs == 1) return step();
+    const MemoryPool::Use use(s.pool);
+    if (s.runs == 2) return step();  // the pool gets the blocks that the captured step will take
+
+    auto graph = std::make_unique<cuda::Graph>();
+    graph->begin(gpu());
+    try {
+      const Recording recording(s.hooks, s.kept);
+      step();
+    } catch (...) {
+      graph->abandon(gpu());
+      throw;
+    }
+    const std::string refusal = graph->end(gpu());
+    if (!refusal.empty()) {
+      std::cerr << "warning: a training step could not be captured, so it runs eagerly and slower: "
+                << refusal << "\n";
+      s.eager_for_good = true;
+      s.hooks.clear();
+      return step();
+    }
+    s.graph = std::move(graph);
+    prepare(s.hooks);
+    s.graph->launch(gpu());
+  }
+}
+
+Tensor step_number(const std::function<double()>& f, Dtype dtype) {
+  if (!recording_hooks) return full({1}, f(), dtype);
+  SGA_CHECK(dtype == Dtype::f32, "step: float64 is not computed on a GPU");
+  const Tensor t = empty({1});
+  recording_hooks->push_back({{}, f, {}, t.data<float>()});
+  return t;
+}
+
+void each_step(const std::function<void()>& f) {
+  if (recording_hooks)
+    recording_hooks->push_back({f, {}, {}, nullptr});
+  else
+    f();
+}
+
+namespace capture {
+
+bool active() { return recording_hooks != nullptr; }
+const uint64_t* count(std::function<uint64_t()> f) {
+  auto word = std::make_shared<Buffer>(int64_t(sizeof(uint64_t)), Place::gpu);
+  recording_hooks->push_back({{}, {}, std::move(f), word->data()});
+  keep(word);
+  return static_cast<const uint64_t*>(word->data());
+}
+void keep(std::shared_ptr<const void> what) {
+  if (recording_kept) recording_kept->push_back(std::move(what));
+}
+
+}  // namespace capture
+}  // namespace sga

@@ -143,7 +143,7 @@ __global__ void past_shared_kernel(float* y) {
 TEST(EmulatorDeath, PastSharedMemory) {
   if (!kSanitized) GTEST_SKIP() << "found by the sanitizers";
   const GpuArray<float> y(int64_t{64});
-  EXPECT_DEATH(complaint(64, past_shared_kernel, y.get()), "out of bounds|buffer-overflow");
+  EXPECT_DEATH(complaint(64, past_shared_kernel, y.get()), "out of bounds|buffer-overflow|insufficient space");
 }
 
 __global__ void past_global_kernel(float* y, int n) { y[threadIdx.x + unsigned(n)] = 1; }

@@ -32,7 +32,7 @@ Tensor first_order(const OpCase& c, const std::vector<Tensor>& in) { return weig
 
 Tensor second_order(const OpCase& c, const std::vector<Tensor>& in) {
   const std::vector<Tensor> g = grad(first_order(c, in), in, {}, true);
-  Tensor total = zeros({1}, Dtype::f64);
+  Tensor total = zeros({1}, in[0].dtype());
   for (size_t i = 0; i < g.size(); ++i) total = add(total, weighted(g[i], int(i) + 1));
   return total;
 }
@@ -85,6 +85,19 @@ TEST_P(Op, FloatGradientMatchesDouble) {
   for (size_t i = 0; i < got.size(); ++i)
     // A sum over the output and one over the input meet in a gradient: factor 64 covers the largest case.
     expect_close(to_host<double>(got[i]), to_host<double>(want[i]), FLT_EPSILON, c.terms, 64, c.name);
+}
+
+TEST_P(Op, FloatSecondGradientMatchesDouble) {
+  const OpCase& c = GetParam();
+  if (!c.second) GTEST_SKIP() << "piecewise linear";
+  const auto gradients = [&](Dtype dtype) {
+    const std::vector<Tensor> in = inputs_of(c, dtype, true);
+    return grad(second_order(c, in), in);
+  };
+  const std::vector<Tensor> got = gradients(Dtype::f32), want = gradients(Dtype::f64);
+  for (size_t i = 0; i < got.size(); ++i)
+    // Three sums in a row, and differences of nearly equal terms in a norm's derivative.
+    expect_close(to_host<double>(got[i]), to_host<double>(want[i]), FLT_EPSILON, c.terms, 512, c.name);
 }
 
 TEST_P(Op, GradientMatchesDifferences) {

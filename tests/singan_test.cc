@@ -204,10 +204,10 @@ TEST_P(Golden, FourIterationsInEveryMode) {
         std::vector<Tensor> priors;
         for (int j = 0; j < 3; ++j) {
           priors.push_back(coarsest ? none : image_field(500 + 3 * epoch + j, 0.5, dtype));
-          draws.mix.push_back(0.1 + 0.2 * ((epoch * 3 + j) % 5));
+          draws.mix.push_back(full({1}, 0.1 + 0.2 * ((epoch * 3 + j) % 5), dtype));
         }
         draws.priors = concat(priors, 0);
-        const LossesOf<Tensor> losses = train_iteration(level, config, draws, 5e-4);
+        const LossesOf<Tensor> losses = train_iteration(level, config, draws, [] { return 5e-4; });
         const json& row = want["iters"][size_t(epoch)];
         // Float sees the critic's last bias drift, which cancels in the difference of scores.
         const double d_real = losses.d_real.item(), d_fake = losses.d_fake.item();

@@ -46,4 +46,17 @@ void instance_norm_grad2(Cuda, NormShape, const float* x, const float* y, const 
                          const float* gamma, const float* mean, const float* rstd, float slope, float* ggy,
                          float* gx2, float* ggamma);
 
+/// The same three on a GPU by a variant of choice: plain, strips or chunks (norm.cu tells them apart). They
+/// differ in speed and rounding. norm_variant: the one the functions above take for this shape.
+inline constexpr const char* kNormVariants[] = {"plain", "strips", "chunks"};
+int norm_variant(NormShape);
+void instance_norm_variant(Cuda, int variant, NormShape, const float* x, const float* gamma,
+                           const float* beta, float eps, float slope, float* y, float* mean, float* rstd);
+void instance_norm_grad_variant(Cuda, int variant, NormShape, const float* x, const float* y, const float* gy,
+                                const float* gamma, const float* mean, const float* rstd, float slope,
+                                float* gx, float* ggamma, float* gbeta);
+void instance_norm_grad2_variant(Cuda, int variant, NormShape, const float* x, const float* y,
+                                 const float* gy, const float* v, const float* gamma, const float* mean,
+                                 const float* rstd, float slope, float* ggy, float* gx2, float* ggamma);
+
 }  // namespace sga::kernels

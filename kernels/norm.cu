@@ -1,0 +1,527 @@
+// Instance normalisation on a GPU: what is computed (three ops), and how the GPU goes over it (three
+// variants).
+//
+// The problem. Every channel of every image needs sums over its pixels before one pixel of it can be written.
+// Arrays are (n, pixels, c), channels next to each other in memory: 32 channels of a pixel are one line of
+// 128 bytes. There is little arithmetic, so the time is bytes moved over bandwidth, or at small sizes the
+// number of launches.
+//
+// Bytes, in arrays of 4*n*pixels*c: what must move / what the variants move; the second reading of an input
+// is often served by the cache (50 MB on an H200), which is why `chunks` writes in the reverse order of its
+// sums.
+//     forward   read x                write y           2 / 3
+//     grad      read x, y, gy         write gx          4 / 7      (3 / 5 where slope = 1: y is not read)
+//     grad2     read x, y, gy, v      write ggy, gx2    6 / 10     (5 / 8)
+//
+// plain   The loop a student would write. A thread owns a channel of an image; it sums over the pixels, then
+// goes over
+//         them again and writes. 32 threads read one line of 128 bytes together, but only n*c threads run,
+//         where the GPU holds 270,000, and each waits for its memory alone.
+//           1 launch   grid n*c/32   block 32   shared 0
+// strips  A block owns a strip of 4 to 32 channels of an image. Thread t takes pack t % packs of 4 channels
+// (16 bytes,
+//         one load) in the pixels t / packs, + rows, + 2 rows...; up to 8 loads are in flight before the
+//         first is used. The threads' sums meet by shuffles, then in shared memory. For small images, where
+//         launches are the cost, and for many images.
+//           1 launch   grid n * c/strip   block 512   shared 2 to 12 KB
+// chunks  Big images need more blocks than there are strips: the pixels are cut into chunks of 256 or more, a
+// block
+//         each. Sums of a chunk go to scratch; the block that arrives last adds the chunks of its strip up
+//         and works out the coefficients. A second launch writes. About 1024 blocks: 8 for each of an H200's
+//         132 processors.
+//           2 launches   grid n * c/32 * chunks   block 256   shared 1 to 6 KB
+// Packs of 4 need c % 4 == 0 and arrays aligned to 16 bytes; else packs are of 1. norm_variant() chooses; its
+// bounds are estimates until a bench on a GPU moves them.
+//
+// Rounding. E[x^2] - E[x]^2 loses everything where the mean is far above the deviation, and two passes read x
+// twice. Here (1) x is counted from a centre, the first pixel of its image (the known mean in the
+// derivatives), so that sums are as large as deviations, not as large as x; (2) a thread sums at most 32
+// pixels at a time, counted from the first of them, so that no outlier, the centre among them, costs more
+// than 32 roundings; (3) such runs become (count, mean, M2 = sum of squared deviations), and two of those
+// merge without cancellation by Chan's formula (Chan, Golub, LeVeque 1983):
+//     mean = mean_a + (mean_b - mean_a) n_b / n,    M2 = M2_a + M2_b + (mean_b - mean_a)^2 n_a n_b / n
+// That is as good as two passes, and x is read once for the statistics. (The mean is good to a few roundings
+// of its distance from the centre; were the first pixel an outlier, that is at most sqrt(pixels) deviations.)
+// The order of all additions is fixed by the extents and the width of packs: the same bits every time.
+#include "kernels/norm.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/cuda.h"
+#include "kernels/last_block.cuh"
+#include "kernels/warp.cuh"
+
+namespace sga::kernels {
+namespace {
+
+// ---- Sums and how two of them become one. No initial values here, as they lie in shared memory: `T t = {}`
+// is empty.
+
+/// Count, mean and sum of squared deviations of some numbers.
+struct Moments {
+  float count, mean, m2;
+  __device__ void merge(const Moments& o) {
+    const float all = count + o.count, share = all > 0 ? o.count / all : 0.0f, delta = o.mean - mean;
+    mean += delta * share;
+    m2 += o.m2 + delta * delta * count * share;
+    count = all;
+  }
+};
+
+/// At most kRun numbers on their way to Moments: plain sums, counted from the first number.
+struct MomentsRun {
+  float first, sum, squares;
+  int count;
+  __device__ void add(float x) {
+    if (count == 0) first = x;
+    const float d = x - first;
+    sum += d, squares += d * d, ++count;
+  }
+  __device__ Moments total() const {
+    if (count == 0) return {};
+    const float n = float(count);
+    return {n, first + sum / n, squares - sum * sum / n};
+  }
+};
+
+/// K plain sums.
+template <int K>
+struct Sums {
+  float v[K];
+  __device__ void merge(const Sums& o) {
+    for (int k = 0; k < K; ++k) v[k] += o.v[k];
+  }
+  __device__ Sums total() const { return *this; }
+};
+
+// ---- The three ops: everything about one channel, nothing about threads.
+//   in, out       arrays of x's shape; an out may be null, an in that is null reads as 0
+//   centre        what in[0] = x is counted from in add()
+//   Run, Total    sums over at most kRun pixels, and over more
+//   finish        total -> the coefficients of write(), and the results of one number a channel
+
+__device__ float gated(float g, float sign, float slope) { return sign > 0 ? g : slope * g; }
+
+/// A channel of an image.
+struct At {
+  NormShape s;
+  int64_t image, channel;
+  __device__ int64_t of_image() const { return image * s.c + channel; }
+  __device__ int64_t of_parameter() const { return s.per_image ? of_image() : channel; }
+  __device__ int64_t first_pixel() const { return image * s.pixels * s.c + channel; }
+};
+
+struct Forward {
+  static constexpr int kInputs = 1, kOutputs = 1;
+  const float* in[kInputs];  // x
+  float* out[kOutputs];      // y
+  const float *gamma, *beta;
+  float eps, slope;
+  float *mean, *rstd;
+
+  using Run = MomentsRun;
+  using Total = Moments;
+  struct Coefficients {
+    float mean, scale, shift;
+  };
+  __device__ float centre(const At& at) const { return in[0][at.first_pixel()]; }
+  __device__ void add(Run& run, const float (&v)[kInputs]) const { run.add(v[0]); }
+  __device__ Coefficients finish(const At& at, const Total& t) const {
+    const float m = centre(at) + t.mean, r = 1.0f / sqrtf(t.m2 / t.count + eps);
+    mean[at.of_image()] = m, rstd[at.of_image()] = r;
+    return {m, gamma ? gamma[at.of_parameter()] * r : r, beta ? beta[at.of_parameter()] : 0.0f};
+  }
+  __device__ void write(const Coefficients& k, const float (&v)[kInputs], float (&y)[kOutputs]) const {
+    const float u = k.scale * (v[0] - k.mean) + k.shift;
+    y[0] = gated(u, u, slope);
+  }
+};
+
+struct Grad {
+  static constexpr int kInputs = 3, kOutputs = 1;
+  const float* in[kInputs];  // x, y, gy
+  float* out[kOutputs];      // gx
+  const float *gamma, *mean, *rstd;
+  float slope;
+  float *ggamma, *gbeta;
+
+  using Run = Sums<2>;  // h, h (x - mean)
+  using Total = Sums<2>;
+  struct Coefficients {  // gx = a h + b (x - mean) + d
+    float mean, a, b, d;
+  };
+  __device__ float centre(const At& at) const { return mean[at.of_image()]; }
+  __device__ void add(Run& run, const float (&v)[kInputs]) const {
+    const float h = gated(v[2], v[1], slope);
+    run.v[0] += h, run.v[1] += h * v[0];
+  }
+  __device__ Coefficients finish(const At& at, const Total& t) const {
+    const int64_t i = at.of_image();
+    const float r = rstd[i], a = gamma ? gamma[at.of_parameter()] * r : r, pixels = float(at.s.pixels);
+    const float h = t.v[0], hq = t.v[1] * r;
+    if (ggamma) ggamma[i] = hq, gbeta[i] = h;
+    return {mean[i], a, -a * r * hq / pixels, -a * h / pixels};
+  }
+  __device__ void write(const Coefficients& k, const float (&v)[kInputs], float (&gx)[kOutputs]) const {
+    gx[0] = k.a * gated(v[2], v[1], slope) + k.b * (v[0] - k.mean) + k.d;
+  }
+};
+
+struct Grad2 {
+  static constexpr int kInputs = 4, kOutputs = 2;
+  const float* in[kInputs];  // x, y, gy, v
+  float* out[kOutputs];      // ggy, gx2
+  const float *gamma, *mean, *rstd;
+  float slope;
+  float* ggamma;
+
+  using Run = Sums<5>;  // v, h, v (x - mean), h (x - mean), v h
+  using Total = Sums<5>;
+  struct Coefficients {  // q = (x - mean) rstd, dv = v - v_mean, dh = h - h_mean
+    float mean, rstd, v_mean, h_mean;
+    float a, b;     // ggy = act' a (dv - b q)
+    float f, c, e;  // gx2 = e (f q + c dv + b dh)
+  };
+  __device__ float centre(const At& at) const { return mean[at.of_image()]; }
+  __device__ void add(Run& run, const float (&v)[kInputs]) const {
+    const float h = gated(v[2], v[1], slope), w = v[3];
+    run.v[0] += w, run.v[1] += h, run.v[2] += w * v[0], run.v[3] += h * v[0], run.v[4] += w * h;
+  }
+  __device__ Coefficients finish(const At& at, const Total& t) const {
+    const int64_t i = at.of_image();
+    const float r = rstd[i], a = gamma ? gamma[at.of_parameter()] * r : r;
+    // double: <v h> - <v> <h> and what is taken from it cancel
+    const double pixels = double(at.s.pixels), v = t.v[0] / pixels, h = t.v[1] / pixels;
+    const double b = t.v[2] / pixels * r, c = t.v[3] / pixels * r, cross = t.v[4] / pixels - v * h;
+    if (ggamma) ggamma[i] = float(pixels * r * (cross - b * c));
+    return {mean[i], r, float(v), float(h), a, float(b), float(cross - 3 * b * c), float(c), -a * r};
+  }
+  __device__ void write(const Coefficients& k, const float (&v)[kInputs], float (&g)[kOutputs]) const {
+    const float q = (v[0] - k.mean) * k.rstd, dv = v[3] - k.v_mean, dh = gated(v[2], v[1], slope) - k.h_mean;
+    g[0] = gated(k.a * (dv - k.b * q), v[1], slope);
+    g[1] = k.e * (k.f * q + k.c * dv + k.b * dh);
+  }
+};
+
+constexpr int kRun = 32;  // pixels a thread adds up before it starts a new run
+
+// ---- Variant plain.
+
+template <class Op>
+__global__ void plain_kernel(Op op, NormShape s) {
+  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= s.n * s.c) return;
+  const At at{s, i / s.c, i % s.c};
+  const float centre = op.centre(at);
+
+  typename Op::Total total = {};
+  for (int64_t begin = 0; begin < s.pixels; begin += kRun) {
+    typename Op::Run run = {};
+    for (int64_t p = begin; p < min(begin + kRun, s.pixels); ++p) {
+      float v[Op::kInputs];
+      for (int k = 0; k < Op::kInputs; ++k) v[k] = op.in[k] ? op.in[k][at.first_pixel() + p * s.c] : 0.0f;
+      v[0] -= centre;
+      op.add(run, v);
+    }
+    total.merge(run.total());
+  }
+
+  const typename Op::Coefficients coefficients = op.finish(at, total);
+
+  for (int64_t p = 0; p < s.pixels; ++p) {
+    float v[Op::kInputs], out[Op::kOutputs];
+    for (int k = 0; k < Op::kInputs; ++k) v[k] = op.in[k] ? op.in[k][at.first_pixel() + p * s.c] : 0.0f;
+    op.write(coefficients, v, out);
+    for (int k = 0; k < Op::kOutputs; ++k)
+      if (op.out[k]) op.out[k][at.first_pixel() + p * s.c] = out[k];
+  }
+}
+
+// ---- What strips and chunks share: a thread owns V channels, from `at` on, of the pixels first, first +
+// step, ... below last. It asks for kAhead pixels before it uses the first, so that about 8 loads are in
+// flight.
+
+template <class Op>
+constexpr int kAhead = 8 / Op::kInputs;
+
+template <int V, class Op>
+__device__ void load(const Op& op, int64_t i, Pack<float, V> (&v)[Op::kInputs]) {
+  for (int k = 0; k < Op::kInputs; ++k)
+    v[k] = op.in[k] ? *reinterpret_cast<const Pack<float, V>*>(op.in[k] + i) : Pack<float, V>{};
+}
+
+template <int V, class Op>
+__device__ void sum_pixels(const Op& op, const At& at, int64_t first, int64_t last, int64_t step,
+                           typename Op::Total (&total)[V]) {
+  float centre[V];
+  for (int k = 0; k < V; ++k) centre[k] = op.centre({at.s, at.image, at.channel + k});
+  for (int64_t p = first; p < last;) {
+    typename Op::Run run[V] = {};
+    for (int rows = 0; rows < kRun && p < last; rows += kAhead<Op>, p += kAhead<Op> * step) {
+      Pack<float, V> in[kAhead<Op>][Op::kInputs] = {};
+      for (int a = 0; a < kAhead<Op>; ++a)
+        if (p + a * step < last) load<V>(op, at.first_pixel() + (p + a * step) * at.s.c, in[a]);
+      for (int a = 0; a < kAhead<Op>; ++a)
+        if (p + a * step < last)
+          for (int k = 0; k < V; ++k) {
+            float v[Op::kInputs];
+            for (int j = 0; j < Op::kInputs; ++j) v[j] = in[a][j].v[k];
+            v[0] -= centre[k];
+            op.add(run[k], v);
+          }
+    }
+    for (int k = 0; k < V; ++k) total[k].merge(run[k].total());
+  }
+}
+
+template <int V, class Op>
+__device__ void write_pixels(const Op& op, const At& at, int64_t first, int64_t last, int64_t step,
+                             const typename Op::Coefficients* coefficients) {
+  typename Op::Coefficients mine[V];
+  for (int k = 0; k < V; ++k) mine[k] = coefficients[k];
+  for (int64_t p = first; p < last; p += kAhead<Op> * step) {
+    Pack<float, V> in[kAhead<Op>][Op::kInputs] = {};
+    for (int a = 0; a < kAhead<Op>; ++a)
+      if (p + a * step < last) load<V>(op, at.first_pixel() + (p + a * step) * at.s.c, in[a]);
+    for (int a = 0; a < kAhead<Op>; ++a)
+      if (p + a * step < last) {
+        Pack<float, V> out[Op::kOutputs];
+        for (int k = 0; k < V; ++k) {
+          float v[Op::kInputs], y[Op::kOutputs];
+          for (int j = 0; j < Op::kInputs; ++j) v[j] = in[a][j].v[k];
+          op.write(mine[k], v, y);
+          for (int j = 0; j < Op::kOutputs; ++j) out[j].v[k] = y[j];
+        }
+        for (int j = 0; j < Op::kOutputs; ++j)
+          if (op.out[j])
+            *reinterpret_cast<Pack<float, V>*>(op.out[j] + at.first_pixel() + (p + a * step) * at.s.c) =
+                out[j];
+      }
+  }
+}
+
+constexpr int kStrip = 32;  // most channels of a strip
+
+template <class T>
+__device__ T from_lane_xor(const T& t, int offset) {
+  float words[sizeof(T) / sizeof(float)];
+  memcpy(words, &t, sizeof(T));
+  for (float& w : words) w = __shfl_xor_sync(kAllLanes, w, offset);
+  T other;
+  memcpy(&other, words, sizeof(T));
+  return other;
+}
+
+/// Merges the totals of all threads with the same t % packs (packs: a power of 2). Thread t < packs * V gets
+/// the total of the strip's channel t; the others' result means nothing.
+template <int Threads, int V, class Total>
+__device__ Total merge_threads(Total (&t)[V], int packs) {
+  constexpr int kWarps = Threads / kWarp;
+  struct Smem {
+    Total part[kWarps][kStrip + 1];  // + 1: lanes that read a column meet different banks
+  };
+  auto& s = shared<Smem>();
+  const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+  for (int offset = kWarp / 2; offset >= packs; offset /= 2)
+    for (int k = 0; k < V; ++k) t[k].merge(from_lane_xor(t[k], offset));
+  if (lane < packs)
+    for (int k = 0; k < V; ++k) s.part[warp][lane * V + k] = t[k];
+  __syncthreads();
+  for (int channel = warp; channel < packs * V; channel += kWarps) {  // a warp a channel, a lane a warp
+    Total all = {};
+    if (lane < kWarps) all = s.part[lane][channel];
+    for (int offset = kWarp / 2; offset > 0; offset /= 2) all.merge(from_lane_xor(all, offset));
+    if (lane == 0) s.part[0][channel] = all;
+  }
+  __syncthreads();
+  return s.part[0][threadIdx.x % kStrip];
+}
+
+// ---- Variant strips.
+
+constexpr int kStripThreads = 512;
+
+template <class Op, int V>
+__global__ void __launch_bounds__(kStripThreads) strip_kernel(Op op, NormShape s, int packs) {
+  struct Smem {
+    typename Op::Coefficients of[kStrip];
+  };
+  auto& coefficients = shared<Smem>();
+  const int width = packs * V, strips = int((s.c + width - 1) / width), t = threadIdx.x;
+  const int64_t image = blockIdx.x / strips, strip = blockIdx.x % strips * width;
+  const int64_t row = t / packs, rows = kStripThreads / packs;
+  const At at{s, image, strip + t % packs * V};
+  const bool inside = at.channel < s.c;  // the last strip may be narrower
+
+  typename Op::Total total[V] = {};
+  if (inside) sum_pixels<V>(op, at, row, s.pixels, rows, total);
+  const typename Op::Total all = merge_threads<kStripThreads>(total, packs);
+  if (t < width && strip + t < s.c) coefficients.of[t] = op.finish({s, image, strip + t}, all);
+  __syncthreads();
+  if (inside) write_pixels<V>(op, at, row, s.pixels, rows, coefficients.of + t % packs * V);
+}
+
+// ---- Variant chunks.
+
+constexpr int kChunkThreads = 256;
+constexpr int64_t kMostColumns = 4096;             // a column: a strip of an image
+__device__ unsigned chunks_arrived[kMostColumns];  // 0 between launches
+
+/// How pixels and channels are cut; block b is strip b % strips of chunk b / strips % chunks of image b /
+/// strips / chunks, so that blocks that run together read neighbouring lines.
+struct Cut {
+  int packs, strips, chunks;
+  int64_t pixels;  // of a chunk, but for the last
+};
+
+/// What a block of a cut owns.
+template <int V>
+struct Piece {
+  int64_t image, strip, column, chunk;
+  At at;
+  int64_t first, last, rows;
+  bool inside;
+  __device__ Piece(const NormShape& s, const Cut& cut, unsigned block)
+      : image(block / (cut.strips * cut.chunks)),
+        strip(block % cut.strips),
+        column(image * cut.strips + strip),
+        chunk(block / cut.strips % cut.chunks),
+        at{s, image, (strip * cut.packs + threadIdx.x % cut.packs) * V},
+        first(chunk * cut.pixels + threadIdx.x / cut.packs),
+        last(min(s.pixels, (chunk + 1) * cut.pixels)),
+        rows(kChunkThreads / cut.packs),
+        inside(at.channel < s.c) {}
+};
+
+template <class Op, int V>
+__global__ void __launch_bounds__(kChunkThreads)
+    chunk_sums_kernel(Op op, NormShape s, Cut cut, typename Op::Total* partial,
+                      typename Op::Coefficients* coefficients) {
+  const Piece<V> piece(s, cut, blockIdx.x);
+  const int width = cut.packs * V, t = threadIdx.x;
+  typename Op::Total total[V] = {};
+  if (piece.inside) sum_pixels<V>(op, piece.at, piece.first, piece.last, piece.rows, total);
+  typename Op::Total* parts = partial + piece.column * cut.chunks * width;
+  const typename Op::Total mine = merge_threads<kChunkThreads>(total, cut.packs);
+  if (t < width) parts[piece.chunk * width + t] = mine;
+
+  if (!last_block(&chunks_arrived[piece.column], unsigned(cut.chunks))) return;
+  typename Op::Total all[1] = {};  // of channel t % width, and of every so manyth chunk
+  for (int chunk = t / width; chunk < cut.chunks; chunk += kChunkThreads / width)
+    all[0].merge(parts[chunk * width + t % width]);
+  const typename Op::Total sum = merge_threads<kChunkThreads>(all, width);
+  const At at{s, piece.image, piece.strip * width + t};
+  if (t < width && at.channel < s.c) coefficients[at.of_image()] = op.finish(at, sum);
+}
+
+template <class Op, int V>
+__global__ void __launch_bounds__(kChunkThreads)
+    chunk_write_kernel(Op op, NormShape s, Cut cut, const typename Op::Coefficients* coefficients) {
+  const Piece<V> piece(s, cut, gridDim.x - 1 - blockIdx.x);  // what was read last is still in the cache
+  if (piece.inside)
+    write_pixels<V>(op, piece.at, piece.first, piece.last, piece.rows, coefficients + piece.at.of_image());
+}
+
+// ---- Choosing and starting.
+
+constexpr int kPlain = 0, kStrips = 1, kChunks = 2;
+
+/// Packs of V that cover c channels, a power of 2, at most a strip.
+int packs_of(int64_t c, int V) {
+  int packs = 1;
+  while (packs * V < kStrip && packs * V < c) packs *= 2;
+  return packs;
+}
+
+template <class Op, int V>
+void start_strips(Cuda where, const char* name, const Op& op, NormShape s) {
+  // Narrower strips until there are two blocks for each of an H200's 132 processors.
+  int packs = packs_of(s.c, V);
+  while (packs * V > 4 && s.n * div_up(s.c, packs * V) < 2 * 132) packs /= 2;
+  launch(where, {name, unsigned(s.n * div_up(s.c, packs * V)), kStripThreads}, strip_kernel<Op, V>, op, s,
+         packs);
+}
+
+template <class Op, int V>
+void start_chunks(Cuda where, const char* name, const Op& op, NormShape s) {
+  constexpr int64_t kBlocks = 1024, kLeastPixels = 256;
+  Cut cut;
+  cut.packs = packs_of(s.c, V);
+  cut.strips = int(div_up(s.c, cut.packs * V));
+  const int64_t columns = s.n * cut.strips, rows = kChunkThreads / cut.packs;
+  if (columns > kMostColumns) return start_strips<Op, V>(where, name, op, s);
+  const int64_t chunks = std::clamp(div_up(kBlocks, columns), int64_t{1}, div_up(s.pixels, kLeastPixels));
+  cut.pixels = div_up(div_up(s.pixels, chunks), rows) * rows;
+  cut.chunks = int(div_up(s.pixels, cut.pixels));
+  const unsigned blocks = unsigned(columns * cut.chunks);
+  const int64_t coefficient_bytes = div_up(s.n * s.c * int64_t(sizeof(typename Op::Coefficients)), 256) * 256;
+  const int64_t partial_bytes = int64_t(blocks) * cut.packs * V * int64_t(sizeof(typename Op::Total));
+  auto* coefficients =
+      static_cast<typename Op::Coefficients*>(cuda::scratch(where, coefficient_bytes + partial_bytes));
+  auto* partial =
+      reinterpret_cast<typename Op::Total*>(reinterpret_cast<char*>(coefficients) + coefficient_bytes);
+  launch(where, {name, blocks, kChunkThreads}, chunk_sums_kernel<Op, V>, op, s, cut, partial, coefficients);
+  const bool writes = std::any_of(op.out, op.out + Op::kOutputs, [](const float* p) { return p != nullptr; });
+  if (writes)
+    launch(where, {name, blocks, kChunkThreads}, chunk_write_kernel<Op, V>, op, s, cut, coefficients);
+}
+
+template <class Op>
+void start(Cuda where, int variant, const char* name, const Op& op, NormShape s) {
+  if (s.n * s.c * s.pixels == 0) return;
+  const auto aligned = [](const float* p) { return reinterpret_cast<uintptr_t>(p) % sizeof(Float4) == 0; };
+  const bool packs_of_4 = s.c % 4 == 0 && std::all_of(op.in, op.in + Op::kInputs, aligned) &&
+                          std::all_of(op.out, op.out + Op::kOutputs, aligned);
+  if (variant == kPlain)
+    launch(where, {name, unsigned(div_up(s.n * s.c, kWarp)), kWarp}, plain_kernel<Op>, op, s);
+  else if (variant == kStrips)
+    packs_of_4 ? start_strips<Op, 4>(where, name, op, s) : start_strips<Op, 1>(where, name, op, s);
+  else
+    packs_of_4 ? start_chunks<Op, 4>(where, name, op, s) : start_chunks<Op, 1>(where, name, op, s);
+}
+
+}  // namespace
+
+int norm_variant(NormShape s) {
+  const bool fills_the_gpu = s.n * div_up(s.c, kStrip) >= 132, small = s.n * s.pixels * s.c <= 1 << 20;
+  return s.pixels <= 5120 && (small || fills_the_gpu) ? kStrips : kChunks;
+}
+
+void instance_norm_variant(Cuda where, int variant, NormShape s, const float* x, const float* gamma,
+                           const float* beta, float eps, float slope, float* y, float* mean, float* rstd) {
+  start(where, variant, "instance_norm", Forward{{x}, {y}, gamma, beta, eps, slope, mean, rstd}, s);
+}
+void instance_norm(Cuda where, NormShape s, const float* x, const float* gamma, const float* beta, float eps,
+                   float slope, float* y, float* mean, float* rstd) {
+  instance_norm_variant(where, norm_variant(s), s, x, gamma, beta, eps, slope, y, mean, rstd);
+}
+
+// Where slope = 1 nothing depends on the sign of y, and y is not read.
+void instance_norm_grad_variant(Cuda where, int variant, NormShape s, const float* x, const float* y,
+                                const float* gy, const float* gamma, const float* mean, const float* rstd,
+                                float slope, float* gx, float* ggamma, float* gbeta) {
+  const Grad op{{x, slope == 1 ? nullptr : y, gy}, {gx}, gamma, mean, rstd, slope, ggamma, gbeta};
+  start(where, variant, "instance_norm_grad", op, s);
+}
+void instance_norm_grad(Cuda where, NormShape s, const float* x, const float* y, const float* gy,
+                        const float* gamma, const float* mean, const float* rstd, float slope, float* gx,
+                        float* ggamma, float* gbeta) {
+  instance_norm_grad_variant(where, norm_variant(s), s, x, y, gy, gamma, mean, rstd, slope, gx, ggamma,
+                             gbeta);
+}
+
+void instance_norm_grad2_variant(Cuda where, int variant, NormShape s, const float* x, const float* y,
+                                 const float* gy, const float* v, const float* gamma, const float* mean,
+                                 const float* rstd, float slope, float* ggy, float* gx2, float* ggamma) {
+  const Grad2 op{{x, slope == 1 ? nullptr : y, gy, v}, {ggy, gx2}, gamma, mean, rstd, slope, ggamma};
+  start(where, variant, "instance_norm_grad2", op, s);
+}
+void instance_norm_grad2(Cuda where, NormShape s, const float* x, const float* y, const float* gy,
+                         const float* v, const float* gamma, const float* mean, const float* rstd,
+                         float slope, float* ggy, float* gx2, float* ggamma) {
+  instance_norm_grad2_variant(where, norm_variant(s), s, x, y, gy, v, gamma, mean, rstd, slope, ggy, gx2,
+                              ggamma);
+}
+
+}  // namespace sga::kernels

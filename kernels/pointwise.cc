@@ -17,6 +17,10 @@ void each(T* y, int64_t n, F f) {
 }  // namespace
 
 template <class T>
+void fill(Cpu, T value, T* y, int64_t n) {
+  each(y, n, [=](int64_t) { return value; });
+}
+template <class T>
 void affine(Cpu, const T* x, T alpha, T beta, T* y, int64_t n) {
   each(y, n, [=](int64_t i) { return alpha * x[i] + beta; });
 }
@@ -64,6 +68,7 @@ void abs(Cpu, const T* x, T* y, int64_t n) {
 }
 
 #define INSTANTIATE(T)                                                  \
+  template void fill(Cpu, T, T*, int64_t);                              \
   template void affine(Cpu, const T*, T, T, T*, int64_t);               \
   template void blend(Cpu, const T*, T, const T*, T, T*, int64_t);      \
   template void mul(Cpu, const T*, const T*, T*, int64_t);              \

@@ -7,7 +7,8 @@
 
 namespace sga::kernels {
 
-/// *y = sum of x[0..n). Two stages: chunks of 4096, then their sums. Bytes: sizeof(T) * n.
+/// *y = sum of x[0..n). Two stages: chunks of 4096, on a GPU longer ones beyond 4 million, then their sums. Bytes:
+/// sizeof(T) * n.
 template <class T>
 void sum(Cpu, const T* x, int64_t n, T* y);
 void sum(Cuda, const float* x, int64_t n, float* y);

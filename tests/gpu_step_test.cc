@@ -1,0 +1,172 @@
+// Captured training steps: the same bytes as eager ones, and the CPU's losses.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/device.h"
+#include "engine/ops.h"
+#include "engine/random.h"
+#include "engine/step_graph.h"
+#include "models/ganimation/training.h"
+#include "models/singan/training.h"
+
+namespace sga {
+namespace {
+
+// Runs f with captured steps or without.
+template <class F>
+auto stepping(bool captured, F f) {
+  StepGraph::set_enabled(captured);
+  const auto result = f();
+  StepGraph::set_enabled(true);
+  return result;
+}
+
+TEST(StepGraphs, RandomNumbersCountsAndHostNumbersGoOn) {
+  const auto trace = [] {
+    Rng rng(5);
+    Tensor x = zeros({7});
+    StepGraph graph;
+    Tensor noise, number;
+    int64_t calls = 0, steps = 0;
+    std::vector<float> seen;
+    for (int i = 0; i < 6; ++i) {
+      graph.run([&] {
+        ++calls;
+        noise = rng.normal({7});
+        number = step_number([&] { return double(steps) + rng.uniform(); });
+        x.assign(add(x, add(noise, expand(number, {7}))));
+        each_step([&] { ++steps; });
+      });
+      for (const float v : to_host<float>(x)) seen.push_back(v);
+      seen.push_back(to_host<float>(number)[0]);
+    }
+    EXPECT_EQ(steps, 6);
+    EXPECT_EQ(calls, graph.nodes() ? 3 : 6);
+    seen.push_back(float(rng.counter()));
+    return seen;
+  };
+  const auto captured = stepping(true, trace), eager = stepping(false, trace);
+  EXPECT_EQ(captured, eager);
+}
+
+TEST(StepGraphs, ReadingBackInsideIsAnErrorAndLeavesTheStreamUsable) {
+  const Tensor x = full({3}, 2);
+  StepGraph graph;
+  double read = 0;
+  const auto step = [&] { read = sum(mul(x, x)).item(); };
+  graph.run(step);
+  graph.run(step);
+  EXPECT_EQ(read, 12);
+  EXPECT_THROW(graph.run(step), Error);
+  EXPECT_EQ(sum(x).item(), 6);
+}
+
+TEST(StepGraphs, MemoryOfACapturedStepIsNobodyElses) {
+  StepGraph graph;
+  const Tensor x = full({1000}, 1);
+  Tensor y;
+  for (int i = 0; i < 3; ++i) graph.run([&] { y = affine(affine(x, 2), 3); });
+  std::vector<Tensor> others;
+  for (int i = 0; i < 20; ++i) others.push_back(full({1000}, i));
+  graph.run([&] { FAIL() << "called for a replay"; });
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(to_host<float>(others[size_t(i)])[999], float(i));
+  EXPECT_EQ(to_host<float>(y)[5], 6);
+}
+
+Tensor picture(int64_t h, int64_t w) {
+  std::vector<float> v;
+  for (int64_t i = 0; i < h * w * 3; ++i)
+    v.push_back(0.8f * std::sin(0.37f * float(i / 3 % w) + float(i % 3)) *
+                std::cos(0.21f * float(i / 3 / w)));
+  return from_host<float>({1, h, w, 3}, v);
+}
+
+struct SinganTrace {
+  Bytes state;
+  std::vector<double> losses;
+};
+
+SinganTrace train_singan(const char* preset, int64_t iterations) {
+  singan::Config config = singan::preset(preset);
+  config.pyramid.min_size = 16, config.pyramid.max_size = 20;
+  config.base_channels = 4;
+  config.iterations = iterations;
+  singan::Trainer trainer(config, picture(22, 26));
+  SinganTrace trace;
+  trainer.run([&](const singan::Progress& p) {
+    if (p.measured)
+      for (const double v : {p.losses.d_real, p.losses.d_fake, p.losses.penalty, p.losses.g_rec})
+        trace.losses.push_back(v);
+    return true;
+  });
+  Checkpoint checkpoint;
+  trainer.store(checkpoint);
+  trace.state = encode_checkpoint(checkpoint);
+  return trace;
+}
+
+class SinganStep : public testing::TestWithParam<const char*> {};
+
+TEST_P(SinganStep, CapturedEqualsEagerAndFollowsTheCpu) {
+  const auto train = [] { return train_singan(GetParam(), 6); };
+  const SinganTrace captured = stepping(true, train), eager = stepping(false, train);
+  EXPECT_TRUE(captured.state == eager.state);
+  EXPECT_EQ(captured.losses, eager.losses);
+  set_device("cpu");
+  const SinganTrace cpu = train();
+  set_device("cuda");
+  set_precision(Precision::fp32);
+  ASSERT_EQ(captured.losses.size(), cpu.losses.size());
+  for (size_t i = 0; i < cpu.losses.size(); ++i)
+    // Six iterations of an adversarial game magnify rounding.
+    EXPECT_NEAR(captured.losses[i], cpu.losses[i], 0.02 * std::abs(cpu.losses[i]) + 2e-3) << i;
+}
+INSTANTIATE_TEST_SUITE_P(Presets, SinganStep, testing::Values("default", "official"));
+
+struct GanimationTrace {
+  Bytes state;
+  std::vector<double> losses;
+};
+
+GanimationTrace train_ganimation(const char* recipe) {
+  ganimation::TrainingConfig config = ganimation::recipe(recipe);
+  config.generator.size = config.discriminator.size = 32;
+  config.generator.conv_dim = config.discriminator.conv_dim = 4;
+  config.generator.blocks = 1;
+  config.batch = 2, config.critic_steps = 2, config.epoch_iterations = 4;
+  config.constant_epochs = 1, config.decay_epochs = 2;
+  ganimation::Trainer trainer(config);
+  GanimationTrace trace;
+  for (int i = 0; i < 10; ++i) {
+    Rng& rng = trainer.rng();
+    const ganimation::Batch batch{affine(rng.uniform({2, 32, 32, 3}), 2, -1), rng.uniform({2, 17}),
+                                  rng.uniform({2, 17})};
+    trainer.step(batch);
+    for (const auto& [name, value] : trainer.losses().terms) trace.losses.push_back(value);
+  }
+  Checkpoint checkpoint;
+  trainer.store(checkpoint);
+  trace.state = encode_checkpoint(checkpoint);
+  return trace;
+}
+
+class GanimationStep : public testing::TestWithParam<const char*> {};
+
+TEST_P(GanimationStep, CapturedEqualsEagerAndFollowsTheCpu) {
+  const auto train = [] { return train_ganimation(GetParam()); };
+  const GanimationTrace captured = stepping(true, train), eager = stepping(false, train);
+  EXPECT_TRUE(captured.state == eager.state);
+  EXPECT_EQ(captured.losses, eager.losses);
+  set_device("cpu");
+  const GanimationTrace cpu = train();
+  set_device("cuda");
+  set_precision(Precision::fp32);
+  ASSERT_EQ(captured.losses.size(), cpu.losses.size());
+  for (size_t i = 0; i < cpu.losses.size(); ++i)
+    EXPECT_NEAR(captured.losses[i], cpu.losses[i], 0.02 * std::abs(cpu.losses[i]) + 2e-3) << i;
+}
+INSTANTIATE_TEST_SUITE_P(Recipes, GanimationStep, testing::Values("official", "small"));
+
+}  // namespace
+}  // namespace sga

@@ -150,6 +150,10 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
 
 bool interrupted() { return stop_requested; }
 
+void stop_if_interrupted() {
+  if (interrupted()) throw Interrupted();
+}
+
 void add_compute_options(CLI::App& app, CommonOptions& options) {
   app.add_option("--device", options.device, "Where to compute: auto takes the fastest there is")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));

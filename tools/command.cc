@@ -175,7 +175,7 @@ void add_seed_option(CLI::App& app, CommonOptions& options) {
 
 void add_out_option(CLI::App& app, CommonOptions& options) {
   app.add_option("--out", options.out, "Folder for the results")->required();
-  app.add_flag("--force", options.force, "Write into a folder that is not empty");
+  app.add_flag("--force", options.force, "Start anew in a folder that is not empty");
 }
 
 void add_run_options(CLI::App& app, CommonOptions& options) {

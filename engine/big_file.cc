@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <system_error>
 #include <utility>
 
@@ -13,6 +15,27 @@ namespace sga {
 namespace {
 
 std::string reason(int error) { return std::generic_category().message(error); }
+
+constexpr std::string_view kMark = ".sga-tmp-";
+
+bool is_alive(pid_t process) { return ::kill(process, 0) == 0 || errno != ESRCH; }
+
+/// Temporary files of `path` whose process is gone.
+std::vector<fs::path> leftovers(const fs::path& path, const fs::path& folder) {
+  const std::string start = path.filename().string().append(kMark);
+  std::vector<fs::path> found;
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(start)) continue;
+    const char *digits = name.data() + start.size(), *last = name.data() + name.size();
+    pid_t process = 0;
+    const auto [end, error] = std::from_chars(digits, last, process);
+    if (error == std::errc{} && end == last && process > 0 && !is_alive(process))
+      found.push_back(entry.path());
+  }
+  return found;
+}
 
 }  // namespace
 
@@ -53,13 +76,14 @@ BigFileWriter::BigFileWriter(fs::path path)
   const fs::file_type there = fs::status(path_, ignored).type();
   SGA_CHECK(there == fs::file_type::regular || there == fs::file_type::not_found, "cannot write ", path_,
             ": a folder or a device of that name is in the way");
-  temporary_ += ".sga-tmp-" + std::to_string(::getpid());
+  temporary_ += std::string(kMark) + std::to_string(::getpid());
   // The folder first: if it cannot be opened, nothing has changed yet.
   const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
   folder_ = calls_.open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   SGA_CHECK(folder_ >= 0, "cannot write ", path_, ": ", reason(errno));
   fd_ = calls_.open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd_ < 0) give_up(errno);
+  for (const fs::path& leftover : leftovers(path_, folder)) calls_.unlink(leftover.c_str());
 }
 
 BigFileWriter::~BigFileWriter() { remove_temporary(); }

@@ -27,7 +27,8 @@ class MappedFile {
 };
 
 /// write_file in pieces, with the same promise: `path` changes in commit() or not at all. Without a commit
-/// the temporary file is removed on destruction. Error naming path and reason.
+/// the temporary file, path.sga-tmp-PROCESS, is removed on destruction; those that killed processes left of
+/// the same path are removed on construction. Error naming path and reason.
 class BigFileWriter {
  public:
   explicit BigFileWriter(fs::path path);

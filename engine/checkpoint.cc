@@ -314,13 +314,14 @@ void save_checkpoint(const fs::path& path, const Checkpoint& checkpoint, Storage
 
 Checkpoint load_checkpoint(const fs::path& path) { return decode_checkpoint(read_file(path), path.string()); }
 
-std::string file_checksum(const fs::path& path) {
+std::string checksum(std::span<const std::byte> bytes) {
   uint64_t hash = 0xCBF29CE484222325u;
-  for (std::byte b : read_file(path, int64_t{4} << 30, true))
-    hash = (hash ^ std::to_integer<uint64_t>(b)) * 0x100000001B3u;
+  for (std::byte b : bytes) hash = (hash ^ std::to_integer<uint64_t>(b)) * 0x100000001B3u;
   std::string hex(16, '0');
   for (size_t i = 16; i-- > 0; hash >>= 4) hex[i] = "0123456789abcdef"[hash & 15];
   return hex;
 }
+
+std::string file_checksum(const fs::path& path) { return checksum(read_file(path, int64_t{4} << 30, true)); }
 
 }  // namespace sga

@@ -32,7 +32,10 @@ Checkpoint decode_checkpoint(std::span<const std::byte> file, const std::string&
 void save_checkpoint(const fs::path& path, const Checkpoint& checkpoint, Storage storage = Storage::native);
 Checkpoint load_checkpoint(const fs::path& path);
 
-/// First 16 hex digits of a 64-bit content hash of a file (FNV-1a), for manifests.
+/// 64-bit FNV-1a as 16 hex digits: tells contents apart in manifests and on a resume. No guard against
+/// forgery.
+std::string checksum(std::span<const std::byte> bytes);
+/// That of a whole file.
 std::string file_checksum(const fs::path& path);
 
 }  // namespace sga

@@ -197,6 +197,17 @@ void write_file(const fs::path& path, std::string_view text) {
   write_file(path, std::as_bytes(std::span(text)));
 }
 
+void rename_file(const fs::path& from, const fs::path& to) {
+  check_path(from, "rename");
+  check_path(to, "write");
+  const auto fail_now = [&] { fail("cannot rename ", from, " to ", to, ": ", reason(errno)); };
+  Descriptor folder(folder_of(to),
+                    O_RDONLY | O_DIRECTORY);  // first: if it cannot be opened, nothing has changed
+  if (!folder.is_open()) fail_now();
+  if (calls().rename(from.c_str(), to.c_str()) != 0) fail_now();
+  if (!sync_folder(folder.fd())) fail_now();
+}
+
 void append_line(const fs::path& path, std::string_view line) {
   check_path(path, "append to");
   SGA_CHECK(line.find('\n') == std::string_view::npos, "append_line: the line for ", path,

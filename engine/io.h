@@ -28,6 +28,9 @@ std::string read_text(const fs::path& path, int64_t limit = int64_t{1} << 30);
 void write_file(const fs::path& path, std::span<const std::byte> data);
 void write_file(const fs::path& path, std::string_view text);
 
+/// Renames within a file system, replacing `to`, and syncs the folder of `to`. Error naming both.
+void rename_file(const fs::path& from, const fs::path& to);
+
 /// Appends one line and flushes it (metrics.jsonl): a cut tail is at most one line.
 void append_line(const fs::path& path, std::string_view line);
 

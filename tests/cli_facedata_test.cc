@@ -1,5 +1,8 @@
 // facedata as a program: what facedata_test.cc does not cover, i.e. damaged archives and tables, a full disk,
 // signals.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <iterator>
 
@@ -183,6 +186,29 @@ TEST_F(CliFacedata, InterruptedWritesNothing) {
     EXPECT_TRUE(contains(outcome.err, "no file was written")) << outcome.err;
     EXPECT_EQ(differences(before, contents(folder.path())), Words{});
   }
+}
+
+TEST_F(CliFacedata, InfoTakesTheFileEitherWay) {
+  ASSERT_EQ(run_tool("facedata", preparing({"--out", at("a.sgd")})).code, 0);
+  const Outcome option = run_tool("facedata", {"info", "--data", at("a.sgd")});
+  EXPECT_EQ(option.code, 0) << option.err;
+  EXPECT_EQ(run_tool("facedata", {"info", at("a.sgd")}).out, option.out);
+  expect_refused("facedata", {"info"}, 2, "required");
+}
+
+TEST_F(CliFacedata, RemovesWhatAKilledProcessLeft) {
+  const pid_t killed = fork();
+  if (killed == 0) ::_exit(0);
+  ::waitpid(killed, nullptr, 0);
+  const std::string dead = std::to_string(killed), alive = std::to_string(::getpid());
+  const Words kept = {"a.sgd.sga-tmp-" + alive, "b.sgd.sga-tmp-" + dead,        "a.sgd.sga-tmp-",
+                      "a.sgd.sga-tmp-0",        "a.sgd.sga-tmp-" + dead + "-1", "a.sgd.sga-tmp-old"};
+  for (const std::string& name : kept) write_text(folder / name, "half a data set");
+  write_text(folder / ("a.sgd.sga-tmp-" + dead), "half a data set");
+  ASSERT_EQ(run_tool("facedata", preparing({"--out", at("a.sgd")})).code, 0);
+  EXPECT_FALSE(fs::exists(folder / ("a.sgd.sga-tmp-" + dead)));
+  for (const std::string& name : kept) EXPECT_TRUE(fs::exists(folder / name)) << name;
+  EXPECT_EQ(FaceSet(folder / "a.sgd").count(), kFaces);
 }
 
 }  // namespace

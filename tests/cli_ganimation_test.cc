@@ -255,5 +255,80 @@ TEST_F(CliGanimation, FullDisk) {
   EXPECT_TRUE(text_of(folder / "full/model.safetensors") == text_of(folder / "straight/model.safetensors"));
 }
 
+TEST_F(CliGanimation, ResumesWithTheDataOfTheRunAndNoOther) {
+  ASSERT_EQ(run_tool("ganimation", training({"--out", at("run")})).code, 0);
+  const Words resuming = {"train", "--epochs", "3", "--quiet", "--resume", "--out", at("run")};
+  const std::string whole = text_of(folder / "faces.sgd");
+  make_face_set(folder / "faces.sgd", 13);
+  expect_refused("ganimation", resuming, 1, "was started with --data of checksum");
+  expect_refused("ganimation", resuming + Words{"--data", at("faces.sgd")}, 1, at("faces.sgd") + " has");
+  write_text(folder / "copy.sgd", whole);
+  const Outcome copied = run_tool("ganimation", resuming + Words{"--data", at("copy.sgd")});
+  EXPECT_EQ(copied.code, 0) << copied.err;
+  const Outcome resumed = run_tool("ganimation", resuming);
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_TRUE(contains(text_of(folder / "run/config.json"), "\"data\": \"" + at("copy.sgd") + "\""));
+  expect_refused("ganimation", {"train", "--resume", "--out", at("new")}, 2, "--data is required");
+}
+
+TEST_F(CliGanimation, StepsAreExact) {
+  const Words words = {"train",    "--data", at("faces.sgd"), "--conv-dim", "4",      "--critic-dim", "4",
+                       "--blocks", "1",      "--batch",       "2",          "--quiet"};
+  for (const std::string steps : {"7", "31"}) {
+    const Outcome outcome =
+        run_tool("ganimation", words + Words{"--steps", steps, "--out", at("run" + steps)});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(load_checkpoint(folder / ("run" + steps) / "checkpoint.safetensors").meta("iteration"), steps);
+  }
+  // Prolonged, it stops at the new number.
+  const Outcome more =
+      run_tool("ganimation", {"train", "--resume", "--steps", "9", "--quiet", "--out", at("run7")});
+  EXPECT_EQ(more.code, 0) << more.err;
+  EXPECT_EQ(load_checkpoint(folder / "run7/checkpoint.safetensors").meta("iteration"), "9");
+  expect_refused("ganimation", words + Words{"--steps", "0", "--out", at("bad")}, 2, "--steps");
+}
+
+TEST_F(CliGanimation, InfoTakesTheFileEitherWay) {
+  const Outcome option = run_tool("ganimation", {"info", "--model", at("model.safetensors")});
+  EXPECT_EQ(option.code, 0) << option.err;
+  EXPECT_EQ(run_tool("ganimation", {"info", at("model.safetensors")}).out, option.out);
+  expect_refused("ganimation", {"info", at("missing.safetensors")}, 1, "missing.safetensors");
+}
+
+TEST_F(CliGanimation, ForceRemovesWhatTheRunBeforeLeft) {
+  ASSERT_EQ(run_tool("ganimation", training({"--out", at("run")})).code, 0);
+  write_text(folder / "run/faces.txt", "mine");
+  write_text(folder / "run/config.json", R"({"tool": "ganimation edit", "options": {}})");
+  const Words forced = training({"--force", "--out", at("run")});
+  EXPECT_EQ(run_tool("ganimation", forced, 0).code, 1);       // the disk is full: nothing new is written
+  EXPECT_TRUE(fs::exists(folder / "run/model.safetensors"));  // was another tool's, as far as one can tell
+  ASSERT_EQ(run_tool("ganimation", forced).code, 0);
+  EXPECT_EQ(run_tool("ganimation", forced, 0).code, 1);
+  for (const char* name : {"model.safetensors", "faces.png", "index.html", "checkpoint.safetensors",
+                           "checkpoint.previous.safetensors", "metrics.jsonl", "config.json"})
+    EXPECT_FALSE(fs::exists(folder / "run" / name)) << name;
+  EXPECT_EQ(text_of(folder / "run/faces.txt"), "mine");
+}
+
+TEST_F(CliGanimation, ExpressionsWithTheNameOfAFile) {
+  write_text(folder / "mine.txt", "crop 12=.5\nsheet 12=.5\nsmile 12=.5\nsmile_crop 6=.5\n");
+  const auto refused = [&](const std::string& names, const std::string& part) {
+    expect_refused("ganimation",
+                   editing({"--presets", at("mine.txt"), "--preset", names, "--out", at("bad")}), 2, part);
+  };
+  refused("crop", "the expression crop cannot be written to crop.png, which holds the cut face");
+  refused("smile,sheet", "the expression sheet cannot be written to sheet.png");
+  refused("smile,smile_crop",
+          "the expression smile_crop cannot be written to smile_crop.png, which holds smile");
+}
+
+TEST_F(CliGanimation, StrengthGoesAQuarterBeyondThePresets) {
+  expect_refused("ganimation", editing({"--preset", "fear", "--strength", "1.26", "--out", at("bad")}), 2,
+                 "--strength");
+  EXPECT_EQ(
+      run_tool("ganimation", editing({"--preset", "fear", "--strength", "1.25", "--out", at("edit")})).code,
+      0);
+}
+
 }  // namespace
 }  // namespace sga

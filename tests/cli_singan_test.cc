@@ -176,5 +176,95 @@ TEST_F(CliSingan, OptionsThatContradict) {
   refused({"sample", "--model", at("run"), "--resume"}, "unknown option --resume");
 }
 
+/// Works in another folder as long as it lives.
+class WorkingFolder {
+ public:
+  explicit WorkingFolder(const fs::path& path) : before_(fs::current_path()) { fs::current_path(path); }
+  ~WorkingFolder() { fs::current_path(before_); }
+
+ private:
+  fs::path before_;
+};
+
+TEST_F(CliSingan, ResumesWithThePictureOfTheRun) {
+  {
+    const WorkingFolder here(folder.path());
+    ASSERT_EQ(
+        run_tool("singan", {"train", "--image", "picture.png", "--iterations", "2", "--out", "run"}).code, 0);
+  }
+  const std::string model = text_of(folder / "run/model.safetensors");
+  EXPECT_TRUE(contains(text_of(folder / "run/config.json"), "\"image\": \"" + at("picture.png") + "\""));
+  // Without a checkpoint the picture is read again, from wherever the tool is called.
+  fs::remove(folder / "run/checkpoint.safetensors");
+  fs::remove(folder / "run/checkpoint.previous.safetensors");
+  const Outcome resumed = run_tool("singan", {"train", "--resume", "--quiet", "--out", at("run")});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_TRUE(text_of(folder / "run/model.safetensors") == model);
+  expect_refused("singan", {"train", "--resume", "--out", at("new")}, 2, "--image is required");
+}
+
+TEST_F(CliSingan, ResumesWithNoOtherPicture) {
+  train("run");
+  const std::string before = file_checksum(folder / "picture.png");
+  fs::rename(folder / "picture.png", folder / "moved.png");
+  const Words resuming = {"train", "--resume", "--out", at("run"), "--quiet"};
+  expect_refused("singan", resuming, 1, "picture.png is not there any more; give its new place with --image");
+  const Outcome moved = run_tool("singan", resuming + Words{"--image", at("moved.png")});
+  EXPECT_EQ(moved.code, 0) << moved.err;
+  save_png(folder / "picture.png", test_picture(32, 40, 1));
+  const std::string now = file_checksum(folder / "picture.png");
+  expect_refused("singan", resuming + Words{"--image", at("picture.png")}, 1,
+                 "was started with --image of checksum \"" + before + "\", but " + at("picture.png") +
+                     " has \"" + now + "\"");
+  fs::rename(folder / "picture.png", folder / "moved.png");  // at the path that config.json holds by now
+  expect_refused("singan", resuming, 1, now);
+}
+
+TEST_F(CliSingan, InfoTakesTheFileEitherWay) {
+  train("run");
+  const Outcome option = run_tool("singan", {"info", "--model", at("run")});
+  EXPECT_EQ(option.code, 0) << option.err;
+  EXPECT_EQ(run_tool("singan", {"info", at("run")}).out, option.out);
+  expect_refused("singan", {"info", at("missing")}, 1, "missing");
+  expect_refused("singan", {"info"}, 2, "required");
+}
+
+TEST_F(CliSingan, ForceRemovesWhatTheRunBeforeLeft) {
+  const Words smaller = training({"--max-size", "32", "--force", "--out", at("run")});
+  train("run");
+  const Words user = {"level_2.png", "level_x_sample.png", "sample_1.txt", "holiday.png"};
+  for (const std::string& name : user) write_text(folder / "run" / name, "mine");
+  EXPECT_EQ(run_tool("singan", smaller, 0).code, 1);  // the disk is full: nothing new is written
+  const auto left = contents(folder / "run");
+  EXPECT_EQ(left.size(), user.size() + 1) << "the lock alone";
+  for (const std::string& name : user) EXPECT_EQ(left.at(name), "mine");
+
+  // A folder that holds no run of this tool keeps its files, whatever they are called.
+  fs::create_directory(folder / "theirs");
+  write_text(folder / "theirs/sample_007.png", "mine");
+  write_text(folder / "theirs/config.json", "{\"tool\": \"another\"}");
+  EXPECT_EQ(run_tool("singan", training({"--force", "--out", at("theirs")})).code, 0);
+  EXPECT_EQ(text_of(folder / "theirs/sample_007.png"), "mine");
+
+  // Fewer samples than before: no old one is left among them.
+  const Words sampling = {"sample", "--model", at("theirs"), "--quiet", "--out", at("samples")};
+  ASSERT_EQ(run_tool("singan", sampling + Words{"--count", "3"}).code, 0);
+  ASSERT_EQ(run_tool("singan", sampling + Words{"--count", "1", "--force"}).code, 0);
+  EXPECT_FALSE(fs::exists(folder / "samples/sample_001.png"));
+}
+
+TEST_F(CliSingan, CriticStepsAsAsked) {
+  const auto steps_of = [&](const Words& words) {
+    fs::remove_all(folder / "run");
+    const Outcome outcome = run_tool("singan", training(words + Words{"--out", at("run")}));
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return load_checkpoint(folder / "run/model.safetensors").meta("config.critic_updates");
+  };
+  EXPECT_EQ(steps_of({}), "3");  // --iterations alone
+  EXPECT_EQ(steps_of({"--critic-steps", "1"}), "1");
+  EXPECT_TRUE(contains(run_tool("singan", {"info", at("run")}).out, "1 an iteration"));
+  expect_refused("singan", training({"--critic-steps", "-1", "--out", at("bad")}), 2, "--critic-steps");
+}
+
 }  // namespace
 }  // namespace sga

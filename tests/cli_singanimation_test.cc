@@ -217,5 +217,83 @@ TEST_F(CliSinganimation, FullDisk) {
   EXPECT_EQ(differences(contents(folder / "straight"), contents(folder / "full"), {"config.json"}), Words{});
 }
 
+TEST_F(CliSinganimation, ResumesWithTheFilesOfTheRun) {
+  fs::copy_file(kPhotograph, folder / "me.png");
+  write_text(folder / "mine.txt", "smirk 12=.4\n");
+  const Words shared = {"expand", "--quiet", "--out", at("set")};
+  const Outcome made =
+      run_tool("singanimation", shared + Words{"--model", at("model.safetensors"), "--image", at("me.png"),
+                                               "--presets", at("mine.txt"), "--expressions", "smirk",
+                                               "--size", "32", "--samples", "1", "--iterations", "1"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const Words resuming = shared + Words{"--resume"};
+  const Outcome resumed = run_tool("singanimation", resuming);
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+
+  const auto refused = [&](const std::string& file, const std::string& other, const std::string& option) {
+    SCOPED_TRACE(option);
+    const std::string whole = text_of(folder / file);
+    write_text(folder / file, other);
+    expect_refused("singanimation", resuming, 1, "was started with " + option + " of checksum");
+    write_text(folder / file, whole);
+  };
+  save_png(folder / "other.png", test_picture(60, 60));
+  refused("me.png", text_of(folder / "other.png"), "--image");
+  refused("mine.txt", "smirk 12=.5\n", "--presets");
+  make_ganimation_model(folder / "other.safetensors", false);
+  refused("model.safetensors", text_of(folder / "other.safetensors"), "--model");
+  EXPECT_EQ(run_tool("singanimation", resuming).code, 0);
+}
+
+// Wherever it is stopped it ends soon, keeps what is done, and goes on to the same bytes.
+TEST_F(CliSinganimation, InterruptedAmongTheSamples) {
+  const Words words = {"expand",
+                       "--model",
+                       at("model.safetensors"),
+                       "--image",
+                       kPhotograph,
+                       "--size",
+                       "32",
+                       "--samples",
+                       "400",
+                       "--iterations",
+                       "1",
+                       "--quiet",
+                       "--expressions",
+                       "anger,sadness"};
+  ASSERT_EQ(run_tool("singanimation", words + Words{"--out", at("straight")}).code, 0);
+  const std::string first = "anger/samples/anger_000.png", last = "anger/samples/anger_399.png";
+  const Outcome stopped = run_and_stop("singanimation", words, "stopped", SIGINT, first);
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_FALSE(fs::exists(folder / "stopped" / last));
+  EXPECT_FALSE(fs::exists(folder / "stopped/anger/manifest.csv"));
+  const auto trained = fs::last_write_time(folder / "stopped/anger/singan.safetensors");
+  const Outcome resumed = run_tool("singanimation", words + Words{"--resume", "--out", at("stopped")});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(fs::last_write_time(folder / "stopped/anger/singan.safetensors"), trained);
+  EXPECT_EQ(differences(contents(folder / "straight"), contents(folder / "stopped"), {"config.json"}),
+            Words{});
+}
+
+TEST_F(CliSinganimation, AForcedRunThatIsStoppedForgetsTheOneBefore) {
+  expand("set", {"--expressions", "fear,anger"});
+  const Words other = expanding({"--expressions", "fear,anger", "--seed", "1", "--out", at("set")});
+  ToolProcess process("singanimation", other + Words{"--force"});
+  ASSERT_TRUE(
+      process.wait_until([&] { return contains(text_of(folder / "set/config.json"), "\"seed\": \"1\""); }));
+  process.send(SIGKILL);
+  process.wait();
+  ASSERT_EQ(run_tool("singanimation", other + Words{"--resume"}).code, 0);
+  expand("fresh", {"--expressions", "fear,anger", "--seed", "1"});
+  EXPECT_EQ(differences(contents(folder / "set"), contents(folder / "fresh"), {"config.json"}), Words{});
+}
+
+TEST_F(CliSinganimation, AnExpressionCalledLock) {
+  write_text(folder / "mine.txt", "lock 12=.5\n");
+  expect_refused("singanimation",
+                 expanding({"--presets", at("mine.txt"), "--expressions", "lock", "--out", at("bad")}), 2,
+                 "the expression lock cannot have a folder");
+}
+
 }  // namespace
 }  // namespace sga

@@ -514,5 +514,23 @@ TEST(GanimationEditing, ModelFileRoundTrip) {
   fs::remove_all(folder);
 }
 
+TEST(Ganimation, AScheduleOfAnyLengthIsStretched) {
+  TrainingConfig c;
+  c.epoch_iterations = 4;
+  EXPECT_EQ(c.iterations(), 120);
+  for (int64_t i = 0; i < 120; ++i) EXPECT_EQ(c.epoch_of(i), i / 4);
+  for (const int64_t steps : {1, 7, 29, 30, 31, 100, 12345}) {
+    c.steps = steps;
+    EXPECT_EQ(c.iterations(), steps);
+    EXPECT_EQ(c.epoch_of(steps - 1), (steps - 1) * 30 / steps);
+    for (int64_t epoch = 0; epoch < 30; ++epoch) {
+      const int64_t begin = c.epoch_begin(epoch);
+      EXPECT_TRUE(begin == 0 || c.epoch_of(begin - 1) < epoch);
+      EXPECT_TRUE(begin == c.epoch_begin(epoch + 1) || c.epoch_of(begin) == epoch);
+    }
+    EXPECT_TRUE(steps < 30 || c.epoch_of(steps - 1) == 29);  // the rate falls to its end
+  }
+}
+
 }  // namespace
 }  // namespace sga::ganimation

@@ -371,6 +371,64 @@ TEST(RunFolder, CheckpointFallsBackToThePreviousOne) {
   EXPECT_NE(error_text([&] { load_newest(path); }), "");
 }
 
+// Two faults: the newest checkpoint is damaged, and writing the next one fails at any of its calls.
+TEST(RunFolder, ADamagedCheckpointNeverReplacesTheGoodOne) {
+  const auto with = [](float value) { return Checkpoint{{{"w", full({2}, value)}}, {{"kind", "test"}}}; };
+  for (int failing = 0;; ++failing) {
+    SCOPED_TRACE(failing);
+    const TempFolder temporary;
+    const fs::path path = temporary / "a.safetensors";
+    save_keeping_previous(path, with(1));
+    save_keeping_previous(path, with(2));
+    fs::resize_file(path, fs::file_size(path) - 1);
+    CaptureStderr();
+    EXPECT_EQ(to_host<float>(load_newest(path).get("w"))[0], 1);
+    EXPECT_TRUE(contains(GetCapturedStderr(), "going on from"));
+    EXPECT_TRUE(fs::exists(temporary / "a.damaged.safetensors"));
+
+    int calls = 0;
+    const auto fails = [&] { return calls++ == failing && (errno = EIO); };
+    const FileCalls real = system_file_calls();
+    FileCalls faulty = real;
+    faulty.open = [&](const char* p, int flags, int mode) {
+      return fails() ? -1 : real.open(p, flags, mode);
+    };
+    faulty.write = [&](int fd, const void* d, size_t n) { return fails() ? -1 : real.write(fd, d, n); };
+    faulty.fsync = [&](int fd) { return fails() ? -1 : real.fsync(fd); };
+    faulty.rename = [&](const char* a, const char* b) { return fails() ? -1 : real.rename(a, b); };
+    const FileCalls before = set_file_calls(faulty);
+    const std::string error = error_text([&] { save_keeping_previous(path, with(3)); });
+    set_file_calls(before);
+    CaptureStderr();
+    const float got = to_host<float>(load_newest(path).get("w"))[0];
+    GetCapturedStderr();
+    EXPECT_TRUE(got == 3 || (got == 1 && !error.empty())) << got << " " << error;
+    if (calls <= failing) {  // every call has had its turn
+      EXPECT_EQ(error, "");
+      EXPECT_EQ(got, 3);
+      EXPECT_GE(failing, 5);
+      break;
+    }
+  }
+}
+
+// The step that makes the newest checkpoint the previous one goes through the same calls as every write.
+TEST(RunFolder, AFailedRenameKeepsBothCheckpoints) {
+  const TempFolder temporary;
+  const fs::path path = temporary / "a.safetensors";
+  const auto with = [](float value) { return Checkpoint{{{"w", full({2}, value)}}, {{"kind", "test"}}}; };
+  save_keeping_previous(path, with(1));
+  save_keeping_previous(path, with(2));
+  FileCalls faulty = system_file_calls();
+  faulty.rename = [](const char*, const char*) { return errno = EIO, -1; };
+  const FileCalls before = set_file_calls(faulty);
+  const std::string error = error_text([&] { save_keeping_previous(path, with(3)); });
+  set_file_calls(before);
+  EXPECT_TRUE(contains(error, "cannot rename") && contains(error, "a.previous.safetensors")) << error;
+  EXPECT_EQ(to_host<float>(load_newest(path).get("w"))[0], 2);
+  EXPECT_EQ(to_host<float>(load_checkpoint(temporary / "a.previous.safetensors").get("w"))[0], 1);
+}
+
 // ---- page
 
 TEST(Page, EscapesEverything) {

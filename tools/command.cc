@@ -150,6 +150,10 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
 
 bool interrupted() { return stop_requested; }
 
+void stop_if_interrupted() {
+  if (interrupted()) throw Interrupted();
+}
+
 void add_compute_options(CLI::App& app, CommonOptions& options) {
   app.add_option("--device", options.device, "Where to compute: auto takes the fastest there is")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
@@ -171,7 +175,7 @@ void add_seed_option(CLI::App& app, CommonOptions& options) {
 
 void add_out_option(CLI::App& app, CommonOptions& options) {
   app.add_option("--out", options.out, "Folder for the results")->required();
-  app.add_flag("--force", options.force, "Write into a folder that is not empty");
+  app.add_flag("--force", options.force, "Start anew in a folder that is not empty");
 }
 
 void add_run_options(CLI::App& app, CommonOptions& options) {

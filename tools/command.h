@@ -51,6 +51,8 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
 /// True once SIGINT or SIGTERM arrived: finish the step, save, throw Interrupted. A second signal ends at
 /// once.
 bool interrupted();
+/// Throws Interrupted if interrupted(): where nothing is left to save.
+void stop_if_interrupted();
 
 struct CommonOptions {
   std::string device = "auto";     ///< "auto" or "cpu"

@@ -351,7 +351,7 @@ void declare(CLI::App& app) {
 
   auto info_options = std::make_shared<InfoOptions>();
   CLI::App* info_app = app.add_subcommand("info", "Say what a .sgd file holds, and check it");
-  info_app->add_option("file", info_options->file, "The .sgd file")->required();
+  info_app->add_option("data,--data", info_options->file, "The .sgd file")->required();
   info_app->add_option("--sheet", info_options->sheet, "Also write a PNG of some faces");
   info_app->add_option("--count", info_options->count, "Faces on it")
       ->check(CLI::Range(1, 1000))

@@ -1,6 +1,7 @@
 #include "tools/ganimation_edit.h"
 
 #include <cstdio>
+#include <map>
 #include <memory>
 
 #include "models/ganimation/photo_edit.h"
@@ -14,6 +15,10 @@ namespace sga {
 namespace {
 
 using namespace ganimation;
+
+constexpr const char *kCropFile = "crop.png", *kSheetFile = "sheet.png";
+constexpr const char* kEndings[] = {".png", "_crop.png", "_attention.png",
+                                    "_colour.png"};  // one an expression
 
 struct EditOptions {
   CommonOptions common;
@@ -38,6 +43,13 @@ std::vector<Expression> requested(const EditOptions& o) {
         throw UsageError("the expression " + result[i].name + " is asked for twice");
   if (result.empty())
     throw UsageError("nothing to do: name an expression with --preset or action units with --au");
+  std::map<std::string, std::string> owners = {{kCropFile, "the cut face"},
+                                               {kSheetFile, "the contact sheet"}};
+  for (const Expression& expression : result)
+    for (const char* ending : kEndings)
+      if (const auto [owner, free] = owners.emplace(expression.name + ending, expression.name); !free)
+        throw UsageError("the expression " + expression.name + " cannot be written to " + owner->first +
+                         ", which holds " + owner->second + "; give it another name");
   return result;
 }
 
@@ -70,8 +82,8 @@ void edit(EditOptions& o, CLI::App& app) {
   Page page("ganimation edit: " + fs::path(o.image).filename().string());
   std::vector<Image> sheet{crop_face(photo, box, model.size())};
   std::vector<std::string> labels{"photo"};
-  save_png(run / "crop.png", sheet.front());
-  page.pictures("The face found", {{"crop.png", ""}});
+  save_png(run / kCropFile, sheet.front());
+  page.pictures("The face found", {{kCropFile, ""}});
   for (size_t i = 0; i < expressions.size(); ++i) {
     const Expression& expression = expressions[i];
     const PhotoEdit result = edit_photo(model, photo, box, targets[i]);
@@ -88,7 +100,7 @@ void edit(EditOptions& o, CLI::App& app) {
     sheet.push_back(result.edited);
     labels.push_back(name);
   }
-  save_png(run / "sheet.png", contact_sheet(sheet, int64_t(sheet.size()), labels));
+  save_png(run / kSheetFile, contact_sheet(sheet, int64_t(sheet.size()), labels));
   page.write(run / "index.html");
   if (!o.common.quiet) std::printf("%s\n", (run / "index.html").c_str());
 }
@@ -144,7 +156,7 @@ void declare_ganimation_edit(CLI::App& app) {
       ->check(CLI::IsMember({"set", "add"}))
       ->capture_default_str();
   edit_app->add_option("--strength", o->strength, "Factor on all action units")
-      ->check(CLI::Range(0.0, 4.0))
+      ->check(CLI::Range(0.0, double(kMaxStrength)))
       ->capture_default_str();
   add_compute_options(*edit_app, o->common);
   add_out_option(*edit_app, o->common);
@@ -154,7 +166,7 @@ void declare_ganimation_edit(CLI::App& app) {
 void declare_ganimation_info(CLI::App& app) {
   auto file = std::make_shared<std::string>();
   CLI::App* info_app = app.add_subcommand("info", "Describe a model file");
-  info_app->add_option("--model", *file, "Model file; empty: the one shipped");
+  info_app->add_option("model,--model", *file, "Model file; empty: the one shipped");
   info_app->callback([file] { info(*file); });
 }
 

@@ -64,11 +64,8 @@ TrainingConfig training_config(const TrainOptions& o, const FaceSet& set, int64_
     c.decay_epochs = std::max<int64_t>(1, *o.epochs / 3);
     c.constant_epochs = *o.epochs - c.decay_epochs;
   }
-  const int64_t epochs = c.constant_epochs + c.decay_epochs;
-  if (o.steps)
-    c.epoch_iterations = (*o.steps + epochs - 1) / epochs;  // the same schedule, stretched or squeezed
-  else
-    c.epoch_iterations = std::max<int64_t>(1, train_faces / c.batch);
+  c.epoch_iterations = std::max<int64_t>(1, train_faces / c.batch);
+  if (o.steps) c.steps = *o.steps;  // the same schedule, stretched or squeezed
   return c;
 }
 
@@ -181,7 +178,7 @@ void print_recipe(const TrainingConfig& c, const FaceSet& set, size_t train_face
       "%lld\n",
       static_cast<long long>(c.iterations()), static_cast<long long>(c.batch),
       static_cast<long long>(c.critic_steps), c.lr_generator, c.lr_critic,
-      static_cast<long long>((c.constant_epochs + 1) * c.epoch_iterations));
+      static_cast<long long>(c.epoch_begin(c.constant_epochs + 1)));
   std::fflush(stdout);
 }
 
@@ -206,14 +203,18 @@ void train(TrainOptions& o, CLI::App& app) {
   use_device(o.common);
   std::optional<RunFolder> opened;
   const auto open_folder = [&] {
-    opened.emplace(o.common.out, o.common.resume, o.common.force);
+    opened.emplace(o.common.out, o.common.resume, o.common.force,
+                   OwnFiles{"ganimation train", {"model.safetensors", "faces.png", "index.html"}});
     // A run may be prolonged, and its weights and rates adjusted, on the way.
     opened->configure(
-        app, {"save-minutes", "log-every", "precision", "steps", "epochs", "lr", "critic-lr", "au-weight",
-              "mask-weight", "cycle-weight", "smooth-weight", "identity-weight", "balance"});
+        app,
+        {"save-minutes", "log-every", "precision", "steps", "epochs", "lr", "critic-lr", "au-weight",
+         "mask-weight", "cycle-weight", "smooth-weight", "identity-weight", "balance"},
+        {{"data", [](const fs::path& path) { return FaceSet(path).identity(); }}});
   };
-  std::error_code ignored;
-  const bool goes_on = o.common.resume && fs::exists(fs::path(o.common.out) / "config.json", ignored);
+  const bool goes_on = continues_run(o.common);
+  if (app.count("--data") == 0 && !goes_on)
+    throw UsageError("--data is required, unless --resume goes on with a run");
   if (goes_on) open_folder();  // options that are not given come from there
   use_device(o.common);        // the stored precision, if it was not given
   const FaceSet set(o.data);
@@ -316,8 +317,8 @@ void refuse_nan(CLI::App& app) {
 void declare_ganimation_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
   CLI::App* train_app = app.add_subcommand("train", "Train on a packed data set of faces (facedata prepare)");
-  train_app->add_option("--data", o->data, "Packed data set (.sgd); its face size is the model's")
-      ->required();
+  train_app->add_option("--data", o->data,
+                        "Packed data set (.sgd), its face size is the model's; --resume: that of the run");
   train_app->add_option("--recipe", o->recipe, "official, or small for 64 px and hours instead of days")
       ->check(CLI::IsMember({"official", "small"}))
       ->capture_default_str();
@@ -329,11 +330,11 @@ void declare_ganimation_train(CLI::App& app) {
   train_app->add_option("--batch", o->batch, "Faces an iteration (official 25, small 16)")
       ->check(CLI::PositiveNumber);
   train_app->add_option("--epochs", o->epochs, "Passes over the data, the last third with falling rate (30)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}));
   train_app
       ->add_option("--steps", o->steps,
-                   "Iterations in all, rounded up to whole epochs, instead of passes over the data")
-      ->check(CLI::PositiveNumber);
+                   "Iterations in all, exactly; the schedule of --epochs is stretched or squeezed to them")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}));
   train_app->add_option("--critic-steps", o->critic_steps,
                         "Iterations a generator update (official 5, small 2)");
   train_app->add_option("--conditioning", o->conditioning, "tiled (official) or film (small)")

@@ -22,7 +22,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kConfig = "config.json";
 constexpr const char* kMetrics = "metrics.jsonl";
-constexpr const char* kLock = "lock";
 
 /// Names are bytes: what is no UTF-8 is replaced instead of refused.
 std::string dump(const Json& json, int indent) {
@@ -42,7 +41,7 @@ bool holds_files(const fs::path& folder) {
   fs::directory_iterator entries(folder, error);
   SGA_CHECK(!error, "cannot read the folder ", folder.string(), ": ", error.message());
   return std::any_of(fs::begin(entries), fs::end(entries), [](const fs::directory_entry& entry) {
-    return entry.path().filename() != kLock && !is_unfinished(entry.path());
+    return entry.path().filename() != kLockFile && !is_unfinished(entry.path());
   });
 }
 
@@ -53,7 +52,7 @@ void remove_file(const fs::path& path) {
 }
 
 int lock_folder(const fs::path& folder) {
-  const fs::path file = folder / kLock;
+  const fs::path file = folder / kLockFile;
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   SGA_CHECK(fd >= 0, "cannot write to the folder ", folder.string(), ": ", std::strerror(errno));
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -64,10 +63,12 @@ int lock_folder(const fs::path& folder) {
   return fd;
 }
 
-fs::path previous_of(const fs::path& path) {
-  fs::path previous = path;
-  return previous.replace_extension(".previous" + path.extension().string());
+/// a.safetensors -> a.MARK.safetensors
+fs::path with_mark(const fs::path& path, const std::string& mark) {
+  fs::path marked = path;
+  return marked.replace_extension("." + mark + path.extension().string());
 }
+fs::path previous_of(const fs::path& path) { return with_mark(path, "previous"); }
 
 std::string tool_name(const CLI::App& app) {
   return app.get_parent() ? tool_name(*app.get_parent()) + " " + app.get_name() : app.get_name();
@@ -94,16 +95,43 @@ Json read_config(const fs::path& file) {
   return config;
 }
 
+/// The tool that a config.json names; "" if it is none.
+std::string tool_of(const fs::path& config) {
+  if (!is_there(config)) return "";
+  const Json json = Json::parse(read_text(config), nullptr, false);
+  return json.is_object() && json.contains("tool") && json["tool"].is_string() ? json["tool"] : "";
+}
+
+/// In a pattern # stands for one digit or more.
+bool matches(std::string_view name, std::string_view pattern) {
+  if (pattern.empty()) return name.empty();
+  if (name.empty()) return false;
+  if (pattern[0] != '#') return name[0] == pattern[0] && matches(name.substr(1), pattern.substr(1));
+  if (name[0] < '0' || name[0] > '9') return false;
+  return matches(name.substr(1), pattern) || matches(name.substr(1), pattern.substr(1));
+}
+
+void remove_own(const fs::path& folder, const std::vector<std::string>& patterns) {
+  std::vector<fs::path> own;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    for (const std::string& pattern : patterns)
+      if (!entry.is_directory(error) && matches(entry.path().filename().string(), pattern))
+        own.push_back(entry.path());
+  for (const fs::path& file : own) remove_file(file);
+}
+
 bool holds(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 /// Gives options that are not on the command line the value of the run before; refuses those that contradict
-/// it, unless they may differ.
-void continue_with(const Json& stored, CLI::App& app, const std::vector<std::string>& may_differ) {
+/// it, unless they may differ or name a file whose content is compared instead.
+void continue_with(const Json& stored, const Json& checksums, CLI::App& app,
+                   const std::vector<std::string>& may_differ) {
   for (const OptionValue& option : option_values(app)) {
     if (holds({"out", "resume", "force", "quiet", "device"}, option.name)) continue;  // of one process alone
-    if (option.given && holds(may_differ, option.name)) continue;
+    if (option.given && (holds(may_differ, option.name) || checksums.contains(option.name))) continue;
     if (!stored.contains(option.name) || !stored[option.name].is_string()) continue;
     const std::string before = stored[option.name];
     if (same_value(before, option.value)) continue;
@@ -117,9 +145,19 @@ void continue_with(const Json& stored, CLI::App& app, const std::vector<std::str
   }
 }
 
+std::string value_of(const std::vector<OptionValue>& options, const std::string& name) {
+  for (const OptionValue& option : options)
+    if (option.name == name) return option.value;
+  fail("there is no option --", name);
+}
+
 }  // namespace
 
-RunFolder::RunFolder(const fs::path& path, bool resume, bool force) : path_(path) {
+bool continues_run(const CommonOptions& options) {
+  return options.resume && is_there(fs::path(options.out) / kConfig);
+}
+
+RunFolder::RunFolder(const fs::path& path, bool resume, bool force, const OwnFiles& own) : path_(path) {
   if (resume && force)
     throw UsageError("--resume goes on with a run and --force starts it anew: give one of them");
   SGA_CHECK(!is_there(path) || fs::is_directory(path), path.string(),
@@ -134,8 +172,10 @@ RunFolder::RunFolder(const fs::path& path, bool resume, bool force) : path_(path
   remove_unfinished(path);  // with the lock held nobody is writing them any more
   resumed_ = resume && holds;
   if (force) {
+    if (!own.tool.empty() && tool_of(path_ / kConfig) == own.tool) remove_own(path_, own.names);
     // The config goes last: a folder that has one has not lost anything that belongs to it.
-    for (const fs::path& old : {checkpoint(), previous_of(checkpoint()), path_ / kMetrics, path_ / kConfig})
+    for (const fs::path& old : {with_mark(checkpoint(), "damaged"), previous_of(checkpoint()), checkpoint(),
+                                path_ / kMetrics, path_ / kConfig})
       remove_file(old);
   }
 }
@@ -145,19 +185,38 @@ RunFolder::~RunFolder() {
     ::close(lock_);  // releases the lock; the file stays, as removing it would race with a second process
 }
 
-void RunFolder::configure(CLI::App& app, const std::vector<std::string>& may_differ) {
+void RunFolder::configure(CLI::App& app, const std::vector<std::string>& may_differ,
+                          const std::vector<InputFile>& inputs) {
+  Json started_with = Json::object();  // checksums by option
   if (resumed_) {
     const Json before = read_config(path_ / kConfig);
     SGA_CHECK(before["tool"] == tool_name(app), "--resume: ", path_.string(), " holds a run of ",
               before["tool"].get<std::string>(), ", not of ", tool_name(app), "; choose another --out");
-    continue_with(before["options"], app, may_differ);
+    if (before.contains("checksums") && before["checksums"].is_object()) started_with = before["checksums"];
+    continue_with(before["options"], started_with, app, may_differ);
   }
-  Json options = Json::object();
-  for (const OptionValue& option : option_values(app)) options[option.name] = option.value;
+  const std::vector<OptionValue> values = option_values(app);
+  Json options = Json::object(), checksums = Json::object();
+  for (const OptionValue& option : values) options[option.name] = option.value;
+  for (const InputFile& input : inputs) {
+    const std::string path = value_of(values, input.option);
+    SGA_CHECK(!resumed_ || path.empty() || is_there(path), "--resume: ", path,
+              " is not there any more; give its new place with --", input.option);
+    const std::string now = input.identity(path);
+    if (now.empty()) continue;
+    if (started_with.contains(input.option))
+      SGA_CHECK(started_with[input.option] == now, "--resume: the run in ", path_.string(),
+                " was started with --", input.option, " of checksum ", started_with[input.option].dump(),
+                ", but ", path.empty() ? "the one shipped now" : path, " has \"", now,
+                "\"; give the file it was started with, or choose another --out");
+    checksums[input.option] = now;
+    if (!path.empty()) options[input.option] = fs::absolute(path).lexically_normal().string();
+  }
   const Json config = {{"tool", tool_name(app)},
                        {"version", version()},
                        {"device", device_description()},
-                       {"options", options}};
+                       {"options", options},
+                       {"checksums", checksums}};
   write_file(path_ / kConfig, dump(config, 2) + "\n");
 }
 
@@ -192,12 +251,8 @@ void RunFolder::rewind_metrics(const std::string& key, double last) {
 }
 
 void save_keeping_previous(const fs::path& path, const Checkpoint& checkpoint) {
-  if (is_there(path)) {
-    std::error_code error;
-    fs::rename(path, previous_of(path),
-               error);  // from here until the next line ends, load_newest takes the previous
-    SGA_CHECK(!error, "cannot rename ", path.string(), ": ", error.message());
-  }
+  // From here until save_checkpoint ends, load_newest takes the previous.
+  if (is_there(path)) rename_file(path, previous_of(path));
   save_checkpoint(path, checkpoint);
 }
 
@@ -214,12 +269,17 @@ bool has_checkpoint(const fs::path& path) { return is_there(path) || is_there(pr
 Checkpoint load_newest(const fs::path& path) {
   const fs::path previous = previous_of(path);
   if (!is_there(previous)) return load_checkpoint(path);
+  std::string reason;
   try {
     return load_checkpoint(path);
   } catch (const Error& error) {
-    std::fprintf(stderr, "%s; going on from %s\n", error.what(), previous.c_str());
-    return load_checkpoint(previous);
+    reason = error.what();
   }
+  Checkpoint checkpoint = load_checkpoint(previous);
+  std::fprintf(stderr, "%s; going on from %s\n", reason.c_str(), previous.c_str());
+  // Put aside, or the next save would make it the previous one and lose the only good file if it fails.
+  if (is_there(path)) rename_file(path, with_mark(path, "damaged"));
+  return checkpoint;
 }
 
 }  // namespace sga

@@ -62,6 +62,7 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
           {"ratio", singan::to_text(m.pyramid.ratio)},
           {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
           {"iterations per level", std::to_string(m.config.iterations)},
+          {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
           {"weights", std::to_string(weights)},
           {"noise of each level", amps},
           {"seed", std::to_string(m.config.seed)}};
@@ -72,7 +73,7 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
 struct TrainOptions {
   CommonOptions common;
   std::string image, preset = "default", quality = "standard";
-  int64_t iterations = 0;
+  int64_t iterations = 0, critic_steps = 0;
   singan::PyramidOptions pyramid;
 };
 
@@ -85,6 +86,7 @@ singan::Config config_of(const TrainOptions& o) {
     config.iterations = o.iterations;
   else
     singan::set_quality(config, o.quality);
+  if (o.critic_steps) config.critic_updates = o.critic_steps;
   config.seed = o.common.seed;
   return config;
 }
@@ -113,7 +115,8 @@ void publish(const singan::Model& model, const RunFolder& run, const TrainOption
 
   Page page("SinGAN of " + fs::path(options.image).filename().string());
   auto rows = describe(model);
-  rows.insert(rows.begin(), {{"picture", options.image}, {"preset", options.preset}});
+  rows.insert(rows.begin(), {{"picture", fs::path(options.image).filename().string()},
+                             {"preset", options.preset}});  // the same page wherever the picture lies
   page.table(rows);
   page.pictures("Training picture", {{"training.png", text_of(model.pyramid.finest())}});
   if (done) {
@@ -144,16 +147,19 @@ void publish(const singan::Model& model, const RunFolder& run, const TrainOption
 
 void train(const TrainOptions& options, CLI::App& app) {
   use_device(options.common);
-  std::error_code ignored;
-  const bool goes_on =
-      options.common.resume && fs::exists(fs::path(options.common.out) / "config.json", ignored);
+  const bool goes_on = continues_run(options.common);
+  if (app.count("--image") == 0 && !goes_on)
+    throw UsageError("--image is required, unless --resume goes on with a run");
   Tensor picture;
   if (!goes_on) {  // refuse bad pictures before the folder is made
     picture = to_tensor(load_image(options.image));
     singan::make_pyramid(picture.dim(1), picture.dim(2), config_of(options).pyramid);
   }
-  RunFolder run(options.common.out, options.common.resume, options.common.force);
-  run.configure(app);
+  RunFolder run(options.common.out, options.common.resume, options.common.force,
+                {"singan train",
+                 {kModelFile, "training.png", "level_#_sample.png", "level_#_reconstruction.png",
+                  "sample_#.png", "index.html"}});
+  run.configure(app, {}, {{"image"}});
   use_device(options.common);  // the stored precision, if it was not given
   std::optional<singan::Trainer> trainer;
   if (run.resumed() && has_checkpoint(run.checkpoint()))
@@ -200,18 +206,24 @@ void train(const TrainOptions& options, CLI::App& app) {
 void declare_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
   CLI::App* sub = app.add_subcommand("train", "Train on one picture");
-  sub->add_option("--image", o->image, "Picture to train on (PNG, JPEG, BMP)")->required();
+  sub->add_option("--image", o->image, "Picture to train on (PNG, JPEG, BMP); --resume: that of the run");
   sub->add_option("--preset", o->preset,
                   "default: the recommended fixes; official: all quirks of the official code")
       ->check(CLI::IsMember({"default", "official"}));
-  auto* quality =
-      sub->add_option(
-             "--quality", o->quality,
-             "Iterations per level: quick 150, standard 600, full 2000; one critic step each, full three")
-          ->check(CLI::IsMember({"quick", "standard", "full"}));
-  sub->add_option("--iterations", o->iterations, "Iterations per level, instead of --quality; 0: by quality")
+  auto* quality = sub->add_option("--quality", o->quality,
+                                  "Iterations per level: quick 150, standard 600, full 2000; with one critic "
+                                  "step each, full and the "
+                                  "official preset three")
+                      ->check(CLI::IsMember({"quick", "standard", "full"}));
+  sub->add_option(
+         "--iterations", o->iterations,
+         "Iterations per level, instead of --quality, with three critic steps each unless --critic-steps "
+         "says otherwise; 0: by quality")
       ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}))
       ->excludes(quality);
+  sub->add_option("--critic-steps", o->critic_steps,
+                  "Critic steps an iteration; 0: as --quality or --iterations says")
+      ->check(CLI::Range(int64_t{0}, int64_t{100}));
   sub->add_option("--min-size", o->pyramid.min_size, "Short side of the coarsest level, pixels");
   sub->add_option("--max-size", o->pyramid.max_size, "Longest side of the finest level, pixels");
   sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
@@ -235,7 +247,7 @@ void run_sample(const SampleCommand& o, CLI::App& app) {
   const singan::Model model = open_model(o.model);
   const Tensor first =
       sample(model, o.sampling, o.common.seed, 0);  // bad requests fail before the folder is made
-  RunFolder run(o.common.out, false, o.common.force);
+  RunFolder run(o.common.out, false, o.common.force, {"singan sample", {"sample_#.png", "index.html"}});
   run.configure(app);
   std::vector<Page::Picture> pictures;
   {
@@ -277,7 +289,7 @@ void declare_sample(CLI::App& app) {
 void declare_info(CLI::App& app) {
   auto path = std::make_shared<std::string>();
   CLI::App* sub = app.add_subcommand("info", "Tell what a model holds");
-  sub->add_option("--model", *path, "Folder of a training run, or its model.safetensors")->required();
+  sub->add_option("model,--model", *path, "Folder of a training run, or its model.safetensors")->required();
   sub->callback([path] {
     for (const auto& [key, value] : describe(open_model(*path)))
       std::printf("%-22s %s\n", key.c_str(), value.c_str());

@@ -59,6 +59,11 @@ std::vector<Expression> requested(const ExpandOptions& options) {
         throw UsageError("--au is called custom, and so is one of --expressions; give one of them");
   }
   if (result.empty()) throw UsageError("nothing to do: name expressions with --expressions or --au");
+  for (const Expression& e :
+       result)  // an expression is a folder, and of the files beside it one has no ending
+    if (e.name == kLockFile)
+      throw UsageError("the expression " + e.name +
+                       " cannot have a folder, as the tool keeps a file of that name; give it another name");
   return result;
 }
 
@@ -80,7 +85,9 @@ class Expansion {
     const int scales = singan::make_pyramid(options.size, options.size, training_config(0).pyramid).count();
     SGA_CHECK(level_ < scales, "--inject ", options.inject, " needs ", level_ + 1, " scales, and --size ",
               options.size, " has ", scales, "; give a larger --size");
+    stop_if_interrupted();  // a large photograph takes seconds to read and to search
     const std::vector<FaceRectangle> faces = FaceDetector().detect(photo_);
+    stop_if_interrupted();
     SGA_CHECK(!faces.empty(), "no face was found in ", options.image,
               "; give a photograph with one upright, frontal face");
     box_ = box_from_detection(faces.front(), parse_crop_recipe(model_.card().crop_recipe).margin);
@@ -96,10 +103,19 @@ class Expansion {
                                              options.strength, source, model_.card().limits));
   }
 
-  void run(bool resumed) {
+  /// What a run before --force finished or began is not this run's. For a new run, while config.json does not
+  /// make it one yet.
+  void forget() const {
+    for (size_t i = 0; i < expressions_.size(); ++i) {
+      fs::remove(folder(i) / "manifest.csv");
+      fs::remove(trained(i));
+      forget_training(i);
+    }
+  }
+
+  void run() {
     save_png(run_ / "crop.png", crop_face(photo_, box_, options_.size));
     for (size_t i = 0; i < expressions_.size(); ++i) {
-      if (!resumed) forget(i);
       remove_unfinished(folder(i));
       remove_unfinished(folder(i) / "samples");
       if (!fs::exists(folder(i) / "manifest.csv")) expand(i);
@@ -110,15 +126,11 @@ class Expansion {
  private:
   fs::path folder(size_t i) const { return run_ / expressions_[i].name; }
   fs::path unfinished(size_t i) const { return folder(i) / "training.safetensors"; }
+  fs::path trained(size_t i) const { return folder(i) / "singan.safetensors"; }
 
-  // What a run before --force finished or began here is not this run's.
-  void forget(size_t i) const {
-    fs::remove(folder(i) / "manifest.csv");
-    forget_training(i);
-  }
   void forget_training(size_t i) const {
-    fs::remove(unfinished(i));
-    fs::remove(folder(i) / "training.previous.safetensors");
+    for (const char* mark : {"", ".previous", ".damaged"})
+      fs::remove(folder(i) / ("training" + std::string(mark) + ".safetensors"));
   }
 
   void expand(size_t i) {
@@ -129,12 +141,14 @@ class Expansion {
     save_png(folder(i) / "attention.png", edit.attention);
     save_png(folder(i) / "colour.png", edit.colour);
     save_png(folder(i) / "photo.png", edit.photo);
+    stop_if_interrupted();
 
     const Tensor picture = singanimation::training_picture(edit.photo, box_, options_.size);
     const singan::Model model = train(i, picture);
     make_folder(folder(i) / "samples");
     std::string manifest;
     for (int64_t k = 0; k < options_.samples; ++k) {
+      stop_if_interrupted();
       const uint64_t seed = singanimation::sample_seed(options_.common.seed, int64_t(i), k);
       const Image sample = singanimation::regenerate(model, picture, level_, seed);
       const std::string file = sample_file(name, k);
@@ -151,8 +165,13 @@ class Expansion {
     return config;
   }
 
-  // The SinGAN of one edit; goes on from training.safetensors if there is one.
+  // The SinGAN of one edit: singan.safetensors if it is there (stopped among the samples), else goes on from
+  // training.safetensors.
   singan::Model train(size_t i, const Tensor& picture) {
+    if (fs::exists(trained(i))) {
+      forget_training(i);
+      return singan::load_model(trained(i));
+    }
     const singan::Config config = training_config(i);
     std::optional<singan::Trainer> trainer;
     if (has_checkpoint(unfinished(i)))
@@ -181,7 +200,7 @@ class Expansion {
       save();
       throw Interrupted();
     }
-    save_model(folder(i) / "singan.safetensors", trainer->model());
+    save_model(trained(i), trainer->model());
     forget_training(i);
     return trainer->model();
   }
@@ -217,6 +236,7 @@ class Expansion {
                               checksum_,
                               options_.size,
                               options_.size};
+        stop_if_interrupted();
         manifest += manifest_row(row);
         openface += openface_line(file, 1, units);
         pictures.push_back({file, "variant " + std::to_string(k)});
@@ -251,18 +271,24 @@ class Expansion {
 void run_expand(const ExpandOptions& options, CLI::App& app) {
   use_device(options.common);
   std::optional<RunFolder> run;
+  std::optional<Expansion> expansion;
   const auto open_folder = [&] {
     run.emplace(options.common.out, options.common.resume, options.common.force);
-    run->configure(app);
+    if (expansion) expansion->forget();
+    run->configure(
+        app, {},
+        {{"image"},
+         {"presets", [](const fs::path& p) { return p.empty() ? "" : file_checksum(p); }},
+         {"model", [](const fs::path& p) { return file_checksum(p.empty() ? default_model() : p); }}});
   };
-  std::error_code ignored;
-  const bool goes_on =
-      options.common.resume && fs::exists(fs::path(options.common.out) / "config.json", ignored);
+  const bool goes_on = continues_run(options.common);
+  if (app.count("--image") == 0 && !goes_on)
+    throw UsageError("--image is required, unless --resume goes on with a run");
   if (goes_on) open_folder();  // options that are not given come from there
   use_device(options.common);  // the stored precision, if it was not given
-  Expansion expansion(options);
+  expansion.emplace(options);
   if (!goes_on) open_folder();  // and bad input leaves no folder behind
-  expansion.run(run->resumed());
+  expansion->run();
   std::cout << "done: " << options.samples << " variants of each expression; open "
             << (*run / "index.html").string() << "\n";
 }
@@ -278,14 +304,15 @@ int main(int argc, char** argv) {
         auto options = std::make_shared<sga::ExpandOptions>();
         CLI::App* expand =
             app.add_subcommand("expand", "Edit a face to N expressions and generate M variants of each");
-        expand->add_option("--image", options->image, "Photograph with a face (PNG, JPEG, BMP)")->required();
+        expand->add_option("--image", options->image,
+                           "Photograph with a face (PNG, JPEG, BMP); --resume: that of the run");
         expand->add_option("--expressions", options->expressions, "Preset names, comma-separated")
             ->delimiter(',');
         expand->add_option("--au", options->units, "One more expression as action units, e.g. 12=0.8,6=0.5");
         expand->add_option("--presets", options->presets,
                            "Text file of expressions instead of the built-in ones");
         expand->add_option("--strength", options->strength, "Multiplies the expressions' values")
-            ->check(CLI::Range(0.0, 1.25))
+            ->check(CLI::Range(0.0, double(sga::ganimation::kMaxStrength)))
             ->capture_default_str();
         expand
             ->add_option("--mode", options->mode,

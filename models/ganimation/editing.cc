@@ -66,8 +66,8 @@ std::vector<ActionUnits> to_action_units(const Tensor& rows) {
 
 ActionUnits target_action_units(const Expression& expression, EditMode mode, float strength,
                                 const ActionUnits& source, const ActionUnits& limits) {
-  SGA_CHECK(std::isfinite(strength) && strength >= 0 && strength <= 4,
-            "ganimation: strength must be in [0,4], got ", strength);
+  SGA_CHECK(std::isfinite(strength) && strength >= 0 && strength <= kMaxStrength,
+            "ganimation: strength must be in [0,", kMaxStrength, "], got ", strength);
   ActionUnits target;
   for (size_t i = 0; i < target.size(); ++i) {
     const float start = mode == EditMode::add ? source[i] : 0;

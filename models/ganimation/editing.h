@@ -22,7 +22,11 @@ struct ModelCard {
 ///   add  y = source + strength * value, unlisted AUs as in the source: strength 0 changes nothing
 enum class EditMode { set, add };
 
-/// Values are clamped to [0, max(limit, source)]; `source` is the face's own AUs (all 0 where unknown).
+/// Largest factor on an expression's values; as kMaxActionUnit, a quarter beyond the published mixtures.
+constexpr float kMaxStrength = 1.25f;
+
+/// Values are clamped to [0, max(limit, source)]; `source` is the face's own AUs (all 0 where unknown). Error
+/// unless strength is in [0, kMaxStrength].
 ActionUnits target_action_units(const Expression& expression, EditMode mode, float strength,
                                 const ActionUnits& source, const ActionUnits& limits);
 

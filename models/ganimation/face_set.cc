@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "engine/byte_order.h"
+#include "engine/checkpoint.h"
 
 namespace sga {
 namespace {
@@ -215,6 +216,13 @@ bool FaceSet::pixels_intact() const {
   uint64_t sum = kChecksumStart;
   for (int64_t i = 0; i < count(); ++i) sum = checksum(sum, pixels(i));
   return sum == pixel_checksum_;
+}
+
+std::string FaceSet::identity() const {
+  const std::span<const std::byte> all = file_.bytes();
+  Bytes ends(all.begin(), all.begin() + kHeader);
+  ends.insert(ends.end(), all.end() - kTrailer, all.end());
+  return checksum(ends);
 }
 
 }  // namespace sga

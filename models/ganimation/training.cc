@@ -38,6 +38,7 @@ void check(const TrainingConfig& c) {
   SGA_CHECK(c.critic_steps >= 1, "ganimation: critic steps must be at least 1, got ", c.critic_steps);
   SGA_CHECK(c.epoch_iterations >= 1, "ganimation: an epoch needs at least 1 iteration, got ",
             c.epoch_iterations);
+  SGA_CHECK(c.steps >= 0, "ganimation: the number of iterations must be at least 0, got ", c.steps);
   SGA_CHECK(c.constant_epochs >= 0 && c.decay_epochs >= 1,
             "ganimation: needs at least 1 epoch of decay, got ", c.decay_epochs);
   SGA_CHECK(c.average >= 0 && c.average < 1,
@@ -94,15 +95,14 @@ Trainer::Trainer(const TrainingConfig& config, Dtype dtype)
       adam_d_(discriminator_.parameters(), config.adam) {}
 
 double Trainer::rate() const {
-  const int64_t epoch = iteration_ / config_.epoch_iterations + 1;
-  return rate_factor(epoch, config_.constant_epochs, config_.decay_epochs);
+  return rate_factor(config_.epoch_of(iteration_) + 1, config_.constant_epochs, config_.decay_epochs);
 }
 
 void Trainer::step(const Batch& batch, const Tensor& mix) {
   const int64_t iteration = iteration_ + 1;  // 1-based
-  const int64_t within_epoch = iteration_ % config_.epoch_iterations + 1;
+  const int64_t within_epoch = iteration - config_.epoch_begin(config_.epoch_of(iteration_));
   // Counted within the epoch, as published; epochs too short for that would never train the generator.
-  const bool short_epoch = config_.epoch_iterations < config_.critic_steps;
+  const bool short_epoch = config_.iterations() < config_.critic_steps * config_.epochs();
   const bool generator_learns = (short_epoch ? iteration : within_epoch) % config_.critic_steps == 0;
 
   last_ = &steps_[generator_learns];
@@ -232,7 +232,7 @@ Losses Trainer::losses() const {
     result.terms[name] = value;
   }
   result.attention = last_->attention.item();
-  const int64_t epoch = (iteration_ - 1) / config_.epoch_iterations + 1;
+  const int64_t epoch = config_.epoch_of(iteration_ - 1) + 1;
   result.learning_rate =
       config_.lr_generator * rate_factor(epoch, config_.constant_epochs, config_.decay_epochs);
   return result;

@@ -35,11 +35,17 @@ struct TrainingConfig {
   /// each.
   int64_t epoch_iterations = 1;
   int64_t constant_epochs = 20, decay_epochs = 10;
+  /// Iterations in all; the epochs then divide them as evenly as whole numbers can. 0: epoch_iterations each.
+  int64_t steps = 0;
   double balance = 0;  ///< share of faces drawn for an action unit they show; see BatchSampler
   double average = 0;  ///< decay of the running average of the generator's weights; 0 keeps none
   uint64_t seed = 0;
 
-  int64_t iterations() const { return epoch_iterations * (constant_epochs + decay_epochs); }
+  int64_t epochs() const { return constant_epochs + decay_epochs; }
+  int64_t iterations() const { return steps > 0 ? steps : epoch_iterations * epochs(); }
+  /// 0-based epoch of a 0-based iteration, and its first iteration.
+  int64_t epoch_of(int64_t iteration) const { return iteration * epochs() / iterations(); }
+  int64_t epoch_begin(int64_t epoch) const { return (epoch * iterations() + epochs() - 1) / epochs(); }
 };
 
 /// Recipes by name:

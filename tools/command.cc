@@ -124,6 +124,13 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
   app.get_formatter()->column_width(40);
   app.set_help_flag("--help", "Print this help and exit");
   app.set_version_flag("--version", std::string(tool.name) + " " + version(), "Print the version and exit");
+  app.add_flag_callback(
+      "--list-devices",
+      [] {
+        for (const std::string& line : list_devices()) std::printf("%s\n", line.c_str());
+        throw CLI::Success();
+      },
+      "Print the processor and the GPUs, which of them can run this build and why not, and exit");
   try {
     declare(app);
     hide_empty_defaults(app);
@@ -137,7 +144,7 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
   } catch (const UsageError& error) {
     return report(tool, kWrongUsage,
                   std::string(error.what()) + " (see " + full_name(chosen(app)) + " --help)");
-  } catch (const DeviceUnavailable& error) {
+  } catch (const DeviceError& error) {
     return report(tool, kNoDevice, error.what());
   } catch (const Interrupted& error) {
     return report(tool, kInterrupted, error.what());
@@ -155,12 +162,22 @@ void stop_if_interrupted() {
 }
 
 void add_compute_options(CLI::App& app, CommonOptions& options) {
-  app.add_option("--device", options.device, "Where to compute: auto takes the fastest there is")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  const auto is_device = [](const std::string& name) {
+    const bool numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 10 &&
+                          name.find_first_not_of("0123456789", 5) == std::string::npos;
+    return name == "auto" || name == "cpu" || name == "cuda" || numbered
+               ? std::string()
+               : "must be auto, cpu, cuda or cuda:N, got " + name;
+  };
   app.add_option(
-         "--precision", options.precision,
-         "Arithmetic of convolutions: fp32, or bf16 on processors that have it (faster, 8 bits of mantissa)")
-      ->check(CLI::IsMember({"fp32", "bf16"}));
+         "--device", options.device,
+         "Where to compute: auto takes a GPU if one can run this build, else the processor; cuda, or cuda:N "
+         "for GPU N, insists (--list-devices shows them)")
+      ->check(is_device, "");
+  app.add_option("--precision", options.precision,
+                 "Arithmetic of convolutions: fp32; tf32 on GPUs (10 bits of mantissa); bf16 on GPUs and on "
+                 "processors that have it (8 bits, faster); auto is fp32 on a processor, tf32 on a GPU")
+      ->check(CLI::IsMember({"auto", "fp32", "tf32", "bf16"}));
   app.add_flag("--quiet", options.quiet, "No progress on stderr");
 }
 
@@ -184,15 +201,16 @@ void add_run_options(CLI::App& app, CommonOptions& options) {
 }
 
 void use_device(const CommonOptions& options) {
-  if (options.device == "cuda")
-    throw DeviceUnavailable(
-        "--device cuda: this build has no CUDA kernels; use --device cpu, or leave the option out");
-  set_device(options.device);
-  try {
-    set_precision(parse_precision(options.precision));
-  } catch (const Error& error) {
-    throw DeviceUnavailable(error.what());
-  }
+  static std::string told;
+  std::string line = set_device(options.device);
+  set_precision(parse_precision(options.precision));
+  // Which device and why, once; a GPU that was hoped for and is missing is told even to those who want quiet.
+  const bool missing =
+      line.find("(no GPU") != std::string::npos && line.find("no NVIDIA driver") == std::string::npos;
+  if (line == told || (options.quiet && !missing)) return;
+  told = line;
+  std::fprintf(stderr, "%s%s\n",
+               missing ? "warning: computing on the processor; " : "device: ", line.c_str());
 }
 
 std::vector<OptionValue> option_values(const CLI::App& app) {

@@ -23,11 +23,8 @@
 namespace sga {
 
 /// Exit codes: 0 done, 1 failed (Error and everything else), 2 UsageError and whatever CLI11 refuses,
-/// 3 DeviceUnavailable, 130 Interrupted.
+/// 3 DeviceError (engine/device.h), 130 Interrupted.
 struct UsageError : Error {
-  using Error::Error;
-};
-struct DeviceUnavailable : Error {
   using Error::Error;
 };
 /// Thrown by a tool after it saved its state because interrupted() became true.
@@ -55,8 +52,8 @@ bool interrupted();
 void stop_if_interrupted();
 
 struct CommonOptions {
-  std::string device = "auto";     ///< "auto" or "cpu"
-  std::string precision = "fp32";  ///< "fp32" or "bf16"
+  std::string device = "auto";     ///< as set_device takes it
+  std::string precision = "auto";  ///< as parse_precision takes it
   uint64_t seed = 0;
   std::string out;
   bool resume = false;
@@ -69,7 +66,8 @@ void add_seed_option(CLI::App& app, CommonOptions& options);      ///< --seed
 void add_out_option(CLI::App& app, CommonOptions& options);       ///< --out (required), --force
 void add_run_options(CLI::App& app, CommonOptions& options);      ///< --out (required), --resume, --force
 
-/// Selects device and precision. DeviceUnavailable if this build or machine lacks them.
+/// Selects device and precision and says in one line which and why. DeviceError if this build or machine
+/// lacks them.
 void use_device(const CommonOptions& options);
 
 /// An option of a subcommand as it took effect; `given` if it stood on the command line.

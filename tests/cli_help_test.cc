@@ -85,7 +85,7 @@ TEST(CliHelp, DefaultsAreShown) {
     for (const auto& [option, value] : options)
       EXPECT_TRUE(contains(entry_of(help, option), value)) << command[0] << " " << option << help;
   };
-  const std::vector<Shown> shared = {{"--device", "=auto"}, {"--precision", "=fp32"}};
+  const std::vector<Shown> shared = {{"--device", "=auto"}, {"--precision", "=auto"}};
   for (const Words& command : {Words{"singan", "train"},
                                {"singan", "sample"},
                                {"ganimation", "train"},

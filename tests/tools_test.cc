@@ -102,7 +102,7 @@ TEST(Command, HelpPrintsDefaultsAndVersion) {
   const Outcome help = run_fake({"train", "--help"});
   EXPECT_EQ(help.code, 0);
   for (const char* part :
-       {"--device", "=auto", "--precision", "=fp32", "--seed", "=0", "=0.0005", "--resume", "--force"})
+       {"--device", "=auto", "--precision", "=auto", "--seed", "=0", "=0.0005", "--resume", "--force"})
     EXPECT_TRUE(contains(help.out, part)) << part << "\n" << help.out;
   EXPECT_TRUE(contains(run_fake({"--help"}).out, "train"));
   EXPECT_EQ(run_fake({"--version"}).out, std::string("fake ") + version() + "\n");
@@ -314,7 +314,7 @@ TEST(RunFolder, ConfigHoldsEffectiveOptionsAndResumeKeepsThem) {
   EXPECT_EQ(config["version"], version());
   EXPECT_FALSE(config["device"].get<std::string>().empty());
   EXPECT_EQ(config["options"]["seed"], "7");
-  EXPECT_EQ(config["options"]["precision"], "fp32");
+  EXPECT_EQ(config["options"]["precision"], "auto");
 
   FakeOptions seen;
   const Outcome resumed =

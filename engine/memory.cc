@@ -171,5 +171,7 @@ Place Buffer::place() const { return home_->place(); }
 MemoryPool::MemoryPool() : cache_(std::make_shared<Cache>(Place::gpu, true)) {}
 MemoryPool::Use::Use(MemoryPool& pool) { in_use = pool.cache_; }
 MemoryPool::Use::~Use() { in_use = nullptr; }
+MemoryPool::Outside::Outside() : before_(std::exchange(in_use, nullptr)) {}
+MemoryPool::Outside::~Outside() { in_use = std::move(before_); }
 
 }  // namespace sga

@@ -61,6 +61,18 @@ class MemoryPool {
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
   };
+  /// For memory that something outside the step writes before each replay: blocks of the pool serve many tensors in
+  /// turn within one step.
+  class Outside {
+   public:
+    Outside();
+    ~Outside();
+    Outside(const Outside&) = delete;
+    Outside& operator=(const Outside&) = delete;
+
+   private:
+    std::shared_ptr<Cache> before_;
+  };
 
  private:
   std::shared_ptr<Cache> cache_;

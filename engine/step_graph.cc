@@ -116,8 +116,10 @@ void StepGraph::run(const std::function<void()>& step) {
 Tensor step_number(const std::function<double()>& f, Dtype dtype) {
   if (!recording_hooks) return full({1}, f(), dtype);
   SGA_CHECK(dtype == Dtype::f32, "step: float64 is not computed on a GPU");
+  const MemoryPool::Outside outside;
   const Tensor t = empty({1});
   recording_hooks->push_back({{}, f, {}, t.data<float>()});
+  capture::keep(std::make_shared<Tensor>(t));
   return t;
 }
 
@@ -132,6 +134,7 @@ namespace capture {
 
 bool active() { return recording_hooks != nullptr; }
 const uint64_t* count(std::function<uint64_t()> f) {
+  const MemoryPool::Outside outside;
   auto word = std::make_shared<Buffer>(int64_t(sizeof(uint64_t)), Place::gpu);
   recording_hooks->push_back({{}, {}, std::move(f), word->data()});
   keep(word);

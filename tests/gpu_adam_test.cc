@@ -85,7 +85,8 @@ TEST(Adam, ManyStepsLater) {
   for (const uint64_t t : {uint64_t{1000}, uint64_t{123457}, uint64_t{1} << 40})
     for (const bool before : {false, true}) {
       Net net({100});
-      cuda::set_count(test_gpu(), net.steps.get(), t - 1);
+      const uint64_t finished = t - 1;
+      cuda::upload(test_gpu(), net.steps.get(), &finished, sizeof finished);
       net.step_on_host(int64_t(t), before);
       net.step_on_gpu(before);
       net.expect_same("step " + std::to_string(t));
@@ -127,9 +128,8 @@ TEST(Adam, CapturedStepCountsOn) {
 
 TEST(Adam, RateChangesOnTheDevice) {
   Net net({64});
-  cuda::Numbers rate;
-  rate.count = 1, rate.to[0] = net.lr.get(), rate.value[0] = 0;
-  cuda::set_numbers(test_gpu(), rate);
+  const float rate = 0;
+  cuda::upload(test_gpu(), net.lr.get(), &rate, sizeof rate);
   net.step_on_gpu(false);
   EXPECT_EQ(net.parameters[0]->gpu_p.read(), net.parameters[0]->p);
 }

@@ -36,8 +36,8 @@ inline RowGrid row_grid(int64_t rows, int64_t items) {
   unsigned width = 1;
   while (width < kBlock && width < items) width *= 2;
   const unsigned height = kBlock / width;
-  const int64_t y = div_up(rows, height);
-  return {{unsigned(div_up(items, width)), unsigned(y < 65535 ? y : 65535)}, {width, height}};
+  const int64_t y = div_up(rows, height), most = 8192;  // more would only take turns
+  return {{unsigned(div_up(items, width)), unsigned(y < most ? y : most)}, {width, height}};
 }
 /// The thread's place in such a grid. It takes rows first, first + step, ...
 __device__ inline int64_t row_item() { return int64_t(blockIdx.x) * blockDim.x + threadIdx.x; }

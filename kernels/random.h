@@ -67,7 +67,8 @@ SGA_HOST_DEVICE inline void portable_sincos_turn(float u, float* sine, float* co
   *cosine = quarter == 0 ? c : quarter == 1 ? -s : quarter == 2 ? -c : s;
 }
 
-/// The four standard normals of one Philox block, by Box and Muller.
+/// The four standard normals of one Philox block, by Box and Muller. Compilers may contract a * b + c to one
+/// rounding: here and above every product that is added outside fmaf is exact, so the bits stay.
 SGA_HOST_DEVICE inline void normals_of(const Philox& x, float out[4]) {
   for (int pair = 0; pair < 2; ++pair) {
     const float u = unit_float(x.v[2 * pair]) + 0x1p-25f;  // never 0

@@ -44,8 +44,9 @@ __device__ unsigned column_tickets[kMostColumnBlocks];
 
 // ---- long rows
 
-// What is summed: quad<kWhole>(i, count) gives the terms i, i+1, i+2, i+3 as far as there are `count`, and 0;
-// kWhole says that there are four, in an aligned place.
+// What is summed, in two parts, so that no compiler may round one path of a kernel differently from another:
+// quad<kWhole>(i, count) fetches the terms i, i+1, i+2, i+3 as far as there are `count`, and 0, where kWhole
+// says that there are four, in an aligned place; add(sum, term) adds a term.
 template <bool kWhole>
 __device__ inline Float4 fetch(const float* p, int64_t count) {
   if constexpr (kWhole)
@@ -60,28 +61,24 @@ struct Value {
   __device__ Float4 quad(int64_t i, int64_t count) const {
     return fetch<kWhole>(x + i, count);
   }
+  __device__ static float add(float sum, float term) { return sum + term; }
 };
-struct SquaredDifference {
+struct Difference {
   const float *a, *b;
   __device__ bool aligned(int64_t i) const { return aligned16(a + i) && aligned16(b + i); }
   template <bool kWhole>
   __device__ Float4 quad(int64_t i, int64_t count) const {
     const Float4 p = fetch<kWhole>(a + i, count), q = fetch<kWhole>(b + i, count);
     Float4 r;
-    for (int j = 0; j < 4; ++j) r.v[j] = (p.v[j] - q.v[j]) * (p.v[j] - q.v[j]);
+    for (int j = 0; j < 4; ++j) r.v[j] = p.v[j] - q.v[j];
     return r;
   }
 };
-struct AbsoluteDifference {
-  const float *a, *b;
-  __device__ bool aligned(int64_t i) const { return aligned16(a + i) && aligned16(b + i); }
-  template <bool kWhole>
-  __device__ Float4 quad(int64_t i, int64_t count) const {
-    const Float4 p = fetch<kWhole>(a + i, count), q = fetch<kWhole>(b + i, count);
-    Float4 r;
-    for (int j = 0; j < 4; ++j) r.v[j] = std::fabs(p.v[j] - q.v[j]);
-    return r;
-  }
+struct SquaredDifference : Difference {
+  __device__ static float add(float sum, float term) { return std::fmaf(term, term, sum); }
+};
+struct AbsoluteDifference : Difference {
+  __device__ static float add(float sum, float term) { return sum + std::fabs(term); }
 };
 
 __device__ inline float total(const Float4& q) { return (q.v[0] + q.v[1]) + (q.v[2] + q.v[3]); }
@@ -98,7 +95,7 @@ __global__ void __launch_bounds__(kBlock)
   const bool aligned = terms.aligned(start);  // then so is every quad, as chunk is a multiple of 4
   Float4 sum{};
   const auto add = [&](const Float4& q) {
-    for (int j = 0; j < 4; ++j) sum.v[j] += q.v[j];
+    for (int j = 0; j < 4; ++j) sum.v[j] = Terms::add(sum.v[j], q.v[j]);
   };
   int64_t i = k * chunk + 4 * threadIdx.x;
   if (aligned)
@@ -326,11 +323,11 @@ void sum(Cuda where, const float* x, int64_t n, float* y) {
   long_rows(where, "sum", Value{x}, 1, n, 1, scratch_of(where, kMostSumBlocks), y);
 }
 void mean_squared_difference(Cuda where, const float* a, const float* b, int64_t n, float* y) {
-  long_rows(where, "mean_squared_difference", SquaredDifference{a, b}, 1, n, float(n),
+  long_rows(where, "mean_squared_difference", SquaredDifference{{a, b}}, 1, n, float(n),
             scratch_of(where, kMostSumBlocks), y);
 }
 void mean_absolute_difference(Cuda where, const float* a, const float* b, int64_t n, float* y) {
-  long_rows(where, "mean_absolute_difference", AbsoluteDifference{a, b}, 1, n, float(n),
+  long_rows(where, "mean_absolute_difference", AbsoluteDifference{{a, b}}, 1, n, float(n),
             scratch_of(where, kMostSumBlocks), y);
 }
 

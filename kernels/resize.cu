@@ -7,6 +7,8 @@
 //                     neighbouring rows of y share come from the caches, as do first, index and weight.
 #include "kernels/resize.h"
 
+#include <cmath>
+
 #include "kernels/access.cuh"
 
 namespace sga::kernels {
@@ -26,7 +28,7 @@ __global__ void __launch_bounds__(kBlock)
     for (int32_t k = first[o], end = first[o + 1]; k < end; ++k) {
       const Item v = in[index[k] * items];
       const float w = weight[k];
-      for (int j = 0; j < W; ++j) sum.v[j] += w * v.v[j];
+      for (int j = 0; j < W; ++j) sum.v[j] = std::fmaf(w, v.v[j], sum.v[j]);
     }
     reinterpret_cast<Item*>(y)[row * items + item] = sum;
   }

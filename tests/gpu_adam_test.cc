@@ -85,7 +85,8 @@ TEST(Adam, ManyStepsLater) {
   for (const uint64_t t : {uint64_t{1000}, uint64_t{123457}, uint64_t{1} << 40})
     for (const bool before : {false, true}) {
       Net net({100});
-      cuda::set_count(test_gpu(), net.steps.get(), t - 1);
+      const uint64_t finished = t - 1;
+      cuda::upload(test_gpu(), net.steps.get(), &finished, sizeof finished);
       net.step_on_host(int64_t(t), before);
       net.step_on_gpu(before);
       net.expect_same("step " + std::to_string(t));
@@ -94,8 +95,16 @@ TEST(Adam, ManyStepsLater) {
 }
 
 TEST(Adam, MoreTensorsThanALaunchTakes) {
-  Net net(std::vector<int64_t>(kernels::kMostAdamTensors + 3, 5));
-  for (int64_t t = 1; t <= 2; ++t) net.step_on_host(t, false), net.step_on_gpu(false);
+  const int tensors = kernels::kMostAdamTensors + 3, n = 5;  // neighbours in one array
+  Net net({tensors * n});
+  const kernels::AdamTensor<float> all = net.parameters[0]->on_gpu();
+  std::vector<kernels::AdamTensor<float>> table;
+  for (int i = 0; i < tensors * n; i += n) table.push_back({all.p + i, all.g + i, all.m + i, all.v + i, n});
+  for (int64_t t = 1; t <= 2; ++t) {
+    net.step_on_host(t, false);
+    kernels::adam(test_gpu(), table.data(), tensors, net.lr.get(), kBeta1, kBeta2, kSmall, net.steps.get(),
+                  false);
+  }
   net.expect_same("259 tensors");
   EXPECT_EQ(net.steps.read()[0], 2u);
 }
@@ -127,9 +136,8 @@ TEST(Adam, CapturedStepCountsOn) {
 
 TEST(Adam, RateChangesOnTheDevice) {
   Net net({64});
-  cuda::Numbers rate;
-  rate.count = 1, rate.to[0] = net.lr.get(), rate.value[0] = 0;
-  cuda::set_numbers(test_gpu(), rate);
+  const float rate = 0;
+  cuda::upload(test_gpu(), net.lr.get(), &rate, sizeof rate);
   net.step_on_gpu(false);
   EXPECT_EQ(net.parameters[0]->gpu_p.read(), net.parameters[0]->p);
 }

@@ -71,7 +71,7 @@ TEST(Layout, CopyRows) {
 }
 
 TEST(Layout, MoreRowsThanAGridHas) {
-  const int64_t rows = 65535 + 9;  // of so many numbers that a block has one row
+  const int64_t rows = 8192 + 9;  // of so many numbers that a block has one row
   check_rows({rows, 129, 129, 0, 130, 1});
 }
 

@@ -24,9 +24,9 @@ void check(const char* what, F f, bool positive = false) {
   for (const int64_t n : kSizes)
     for (const int shift : {0, 1}) {
       std::vector<float> a = numbers(n, 1), b = numbers(n, 2), want(a.size());
+      if (n > 3) a[1] = b[2] = 0, a[3] = 4, b[3] = -3;
       if (positive)
         for (float& v : a) v = v * v + 0.1f;
-      if (n > 3) a[1] = b[2] = 0, a[3] = 4, b[3] = -3;
       f(Cpu{}, a.data(), b.data(), want.data(), n);
       const ShiftedArray x(a, shift), z(b, 0), y(n, shift);
       f(test_gpu(), x.get(), z.get(), y.get(), n);

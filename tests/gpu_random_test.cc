@@ -57,7 +57,7 @@ TEST(Random, CapturedStepDrawsNewNumbers) {
   draw(kNormal, 5, base.get(), 2, y.get(), 50);
   ASSERT_EQ(graph.end(test_gpu()), "");
   for (const uint64_t counter : {10, 20}) {
-    cuda::set_count(test_gpu(), base.get(), counter);
+    cuda::upload(test_gpu(), base.get(), &counter, sizeof counter);
     graph.launch(test_gpu());
     EXPECT_EQ(y.read(), of_cpu(kNormal, 5, counter + 2, 50));
   }

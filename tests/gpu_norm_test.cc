@@ -128,7 +128,7 @@ void compare(const Case& k, int64_t shift = 0) {
 }
 
 TEST(GpuNorm, AgreesAtEveryCountOfChannels) {
-  for (int64_t c : {1, 3, 4, 12, 17, 32, 40, 64, 130}) compare({{1, 37, c, false}});
+  for (int64_t c : {1, 3, 4, 17, 32, 40, 66}) compare({{1, 37, c, false}});
 }
 TEST(GpuNorm, AgreesAtTheModelsChannels) { compare({{1, 20, 256, false}}), compare({{1, 70, 128, true}}); }
 TEST(GpuNorm, AgreesFromTwoPixelsOn) {

@@ -1,32 +1,32 @@
 // Attention compositing on a GPU: every pixel has one weight and `channels` numbers.
 //
-//   composite_kernel        grid pixels/256 (a thread a pixel), block 256, shared 0.  Any extents; plain
-//   loop. composite_rgb_kernel    grid pixels/1024 (a thread 4 pixels), block 256, shared 0. 3 channels,
-//   arrays aligned to 16
-//                           bytes: 4 pixels are three packs of 16 bytes, and their weights one.
-//   the same two for the gradient
+// composite_kernel       A plain loop: a thread a pixel, any extents.
+//                          grid pixels/256   block 256   shared 0
+// composite_rgb_kernel   3 channels in arrays aligned to 16 bytes: a thread owns 4 pixels, which are three
+//                        packs of 16 bytes, and their weights one.
+//                          grid pixels/1024   block 256   shared 0
+// and the same two for the gradient.
 //
 // Bytes to move, each once: 4 * pixels * (3 channels + 1) forward, 4 * pixels * (5 channels + 2) for all
-// gradients. A pack is a third of what its thread reads, so a warp's load touches every third 16 bytes of
-// 1536; its other two loads find the rest of those lines in the first-level cache.
+// gradients. A load of a warp touches every third 16 bytes of 1536; its next two loads find the rest of these
+// lines in the first-level cache.
 #include "kernels/composite.h"
-#include "kernels/warp.cuh"
+
+#include "kernels/access.cuh"
 
 namespace sga::kernels {
 namespace {
 
-constexpr int kThreads = 256;
-
 __global__ void composite_kernel(int64_t pixels, int64_t channels, const float* a, const float* x,
                                  const float* c, float* y) {
-  const int64_t p = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t p = int64_t(blockIdx.x) * kBlock + threadIdx.x;
   if (p >= pixels) return;
   for (int64_t i = p * channels; i < (p + 1) * channels; ++i) y[i] = a[p] * x[i] + (1 - a[p]) * c[i];
 }
 
 __global__ void composite_grad_kernel(int64_t pixels, int64_t channels, const float* a, const float* x,
                                       const float* c, const float* gy, float* ga, float* gx, float* gc) {
-  const int64_t p = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t p = int64_t(blockIdx.x) * kBlock + threadIdx.x;
   if (p >= pixels) return;
   float sum = 0;
   for (int64_t i = p * channels; i < (p + 1) * channels; ++i) {
@@ -59,7 +59,7 @@ __device__ void store_rgb(float* p, const Rgb& all) {
 
 __global__ void composite_rgb_kernel(int64_t quads, const float* a, const float* x, const float* c,
                                      float* y) {
-  const int64_t q = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t q = int64_t(blockIdx.x) * kBlock + threadIdx.x;
   if (q >= quads) return;
   const Float4 weight = reinterpret_cast<const Float4*>(a)[q];
   const Rgb photo = load_rgb(x + 12 * q), paint = load_rgb(c + 12 * q);
@@ -70,7 +70,7 @@ __global__ void composite_rgb_kernel(int64_t quads, const float* a, const float*
 
 __global__ void composite_rgb_grad_kernel(int64_t quads, const float* a, const float* x, const float* c,
                                           const float* gy, float* ga, float* gx, float* gc) {
-  const int64_t q = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t q = int64_t(blockIdx.x) * kBlock + threadIdx.x;
   if (q >= quads) return;
   const Float4 weight = reinterpret_cast<const Float4*>(a)[q];
   const Rgb g = load_rgb(gy + 12 * q);
@@ -91,32 +91,28 @@ __global__ void composite_rgb_grad_kernel(int64_t quads, const float* a, const f
   }
 }
 
-template <class... P>
-bool aligned(const P*... p) {
-  return ((reinterpret_cast<uintptr_t>(p) % sizeof(Float4) == 0) && ...);
-}
-
 }  // namespace
 
 void attention_composite(Cuda where, int64_t pixels, int64_t channels, const float* a, const float* x,
                          const float* c, float* y) {
   if (pixels * channels == 0) return;
-  if (channels == 3 && pixels % kQuad == 0 && aligned(a, x, c, y))
-    launch(where, {"attention_composite", unsigned(div_up(pixels / kQuad, kThreads)), kThreads},
+  if (channels == 3 && pixels % kQuad == 0 && aligned16(a) && aligned16(x) && aligned16(c) && aligned16(y))
+    launch(where, {"attention_composite", unsigned(div_up(pixels / kQuad, kBlock)), kBlock},
            composite_rgb_kernel, pixels / kQuad, a, x, c, y);
   else
-    launch(where, {"attention_composite", unsigned(div_up(pixels, kThreads)), kThreads}, composite_kernel,
-           pixels, channels, a, x, c, y);
+    launch(where, {"attention_composite", unsigned(div_up(pixels, kBlock)), kBlock}, composite_kernel, pixels,
+           channels, a, x, c, y);
 }
 
 void attention_composite_grad(Cuda where, int64_t pixels, int64_t channels, const float* a, const float* x,
                               const float* c, const float* gy, float* ga, float* gx, float* gc) {
   if (pixels == 0) return;
-  if (channels == 3 && pixels % kQuad == 0 && aligned(a, x, c, gy, ga, gx, gc))
-    launch(where, {"attention_composite_grad", unsigned(div_up(pixels / kQuad, kThreads)), kThreads},
+  if (channels == 3 && pixels % kQuad == 0 && aligned16(a) && aligned16(x) && aligned16(c) && aligned16(gy) &&
+      aligned16(ga) && aligned16(gx) && aligned16(gc))
+    launch(where, {"attention_composite_grad", unsigned(div_up(pixels / kQuad, kBlock)), kBlock},
            composite_rgb_grad_kernel, pixels / kQuad, a, x, c, gy, ga, gx, gc);
   else
-    launch(where, {"attention_composite_grad", unsigned(div_up(pixels, kThreads)), kThreads},
+    launch(where, {"attention_composite_grad", unsigned(div_up(pixels, kBlock)), kBlock},
            composite_grad_kernel, pixels, channels, a, x, c, gy, ga, gx, gc);
 }
 

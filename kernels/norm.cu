@@ -2,61 +2,59 @@
 // variants).
 //
 // The problem. Every channel of every image needs sums over its pixels before one pixel of it can be written.
-// Arrays are (n, pixels, c), channels next to each other in memory: 32 channels of a pixel are one line of
-// 128 bytes. There is little arithmetic, so the time is bytes moved over bandwidth, or at small sizes the
-// number of launches.
+// Arrays are (n, pixels, c), channels next to each other: 32 channels of a pixel are a line of 128 bytes.
+// There is little arithmetic, so the time is bytes moved over bandwidth, or at small sizes the launches.
 //
-// Bytes, in arrays of 4*n*pixels*c: what must move / what the variants move; the second reading of an input
-// is often served by the cache (50 MB on an H200), which is why `chunks` writes in the reverse order of its
-// sums.
+// Bytes, in arrays of 4*n*pixels*c: those that must move / those of strips and chunks, which read their
+// inputs once for the sums and once to write. The second time they often come from the cache (50 MB on an
+// H200), which is why chunks are written in the reverse order of their sums.
 //     forward   read x                write y           2 / 3
 //     grad      read x, y, gy         write gx          4 / 7      (3 / 5 where slope = 1: y is not read)
 //     grad2     read x, y, gy, v      write ggy, gx2    6 / 10     (5 / 8)
 //
-// plain   The loop a student would write. A thread owns a channel of an image; it sums over the pixels, then
-// goes over
-//         them again and writes. 32 threads read one line of 128 bytes together, but only n*c threads run,
-//         where the GPU holds 270,000, and each waits for its memory alone.
-//           1 launch   grid n*c/32   block 32   shared 0
-// strips  A block owns a strip of 4 to 32 channels of an image. Thread t takes pack t % packs of 4 channels
-// (16 bytes,
-//         one load) in the pixels t / packs, + rows, + 2 rows...; up to 8 loads are in flight before the
-//         first is used. The threads' sums meet by shuffles, then in shared memory. For small images, where
-//         launches are the cost, and for many images.
-//           1 launch   grid n * c/strip   block 512   shared 2 to 12 KB
-// chunks  Big images need more blocks than there are strips: the pixels are cut into chunks of 256 or more, a
-// block
-//         each. Sums of a chunk go to scratch; the block that arrives last adds the chunks of its strip up
-//         and works out the coefficients. A second launch writes. About 1024 blocks: 8 for each of an H200's
-//         132 processors.
-//           2 launches   grid n * c/32 * chunks   block 256   shared 1 to 6 KB
+// plain    The loop a student would write. A thread owns a channel of an image; it sums over the pixels, then
+//          goes over them again and writes. 32 threads read a line of 128 bytes together, but only n*c
+//          threads run, where an H200 holds 270,000, and each waits for every pixel it asks for.
+//            1 launch   grid n*c/32   block 32   shared 0
+// strips   A block owns a strip of 4 to 32 channels of an image. Thread t takes pack t % packs, 4 channels
+//          that one load of 16 bytes brings, of the pixels t / packs, t / packs + 512 / packs, ...; it asks
+//          for up to 8 packs before it uses the first. The threads' sums meet by shuffles, then in shared
+//          memory. For small images, where launches are the cost, and for many images.
+//            1 launch   grid n * c/strip   block 512   shared 5 to 12 KB
+// chunks   Few big images need more blocks than they have strips: the pixels are cut into chunks of 256 or
+//          more, a block each. Sums of a chunk go to scratch; the block that arrives last adds up the chunks
+//          of its strip and works out the coefficients. A second launch writes. About 1024 blocks, 8 for each
+//          of an H200's 132 processors.
+//            2 launches   grid n * c/32 * chunks   block 256   shared 2 to 6 KB
 // Packs of 4 need c % 4 == 0 and arrays aligned to 16 bytes; else packs are of 1. norm_variant() chooses; its
 // bounds are estimates until a bench on a GPU moves them.
 //
 // Rounding. E[x^2] - E[x]^2 loses everything where the mean is far above the deviation, and two passes read x
-// twice. Here (1) x is counted from a centre, the first pixel of its image (the known mean in the
-// derivatives), so that sums are as large as deviations, not as large as x; (2) a thread sums at most 32
-// pixels at a time, counted from the first of them, so that no outlier, the centre among them, costs more
-// than 32 roundings; (3) such runs become (count, mean, M2 = sum of squared deviations), and two of those
-// merge without cancellation by Chan's formula (Chan, Golub, LeVeque 1983):
-//     mean = mean_a + (mean_b - mean_a) n_b / n,    M2 = M2_a + M2_b + (mean_b - mean_a)^2 n_a n_b / n
+// twice. Here
+// (1) x is counted from a centre, the first pixel of its image (in the derivatives the known mean), so that
+//     sums are as large as deviations, not as large as x;
+// (2) a thread sums at most 32 pixels at a time, counted from the first of them, so that no outlier, the
+//     centre among them, costs more than 32 roundings;
+// (3) such runs become (count, mean, M2 = sum of squared deviations), and two of those merge without
+//     cancellation by Chan's formula (Chan, Golub, LeVeque 1983):
+//       mean = mean_a + (mean_b - mean_a) n_b / n,   M2 = M2_a + M2_b + (mean_b - mean_a)^2 n_a n_b / n
 // That is as good as two passes, and x is read once for the statistics. (The mean is good to a few roundings
 // of its distance from the centre; were the first pixel an outlier, that is at most sqrt(pixels) deviations.)
-// The order of all additions is fixed by the extents and the width of packs: the same bits every time.
+// The extents and the width of packs fix the order of all additions: the same bits every time.
 #include "kernels/norm.h"
 
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/access.cuh"
 #include "kernels/cuda.h"
 #include "kernels/last_block.cuh"
-#include "kernels/warp.cuh"
 
 namespace sga::kernels {
 namespace {
 
-// ---- Sums and how two of them become one. No initial values here, as they lie in shared memory: `T t = {}`
-// is empty.
+// ---- Sums, and how two of them become one. They lie in shared memory too, so have no initial values:
+// `T t = {}` is an empty one.
 
 /// Count, mean and sum of squared deviations of some numbers.
 struct Moments {
@@ -238,9 +236,8 @@ __global__ void plain_kernel(Op op, NormShape s) {
   }
 }
 
-// ---- What strips and chunks share: a thread owns V channels, from `at` on, of the pixels first, first +
-// step, ... below last. It asks for kAhead pixels before it uses the first, so that about 8 loads are in
-// flight.
+// ---- What strips and chunks share. A thread owns V channels, from `at` on, of every step-th pixel from
+// `first` to below `last`. It asks for kAhead pixels before it uses the first: about 8 loads are in flight.
 
 template <class Op>
 constexpr int kAhead = 8 / Op::kInputs;
@@ -407,7 +404,7 @@ __global__ void __launch_bounds__(kChunkThreads)
   if (t < width) parts[piece.chunk * width + t] = mine;
 
   if (!last_block(&chunks_arrived[piece.column], unsigned(cut.chunks))) return;
-  typename Op::Total all[1] = {};  // of channel t % width, and of every so manyth chunk
+  typename Op::Total all[1] = {};  // of channel t % width, and of one chunk in 256 / width
   for (int chunk = t / width; chunk < cut.chunks; chunk += kChunkThreads / width)
     all[0].merge(parts[chunk * width + t % width]);
   const typename Op::Total sum = merge_threads<kChunkThreads>(all, width);
@@ -470,9 +467,8 @@ void start_chunks(Cuda where, const char* name, const Op& op, NormShape s) {
 template <class Op>
 void start(Cuda where, int variant, const char* name, const Op& op, NormShape s) {
   if (s.n * s.c * s.pixels == 0) return;
-  const auto aligned = [](const float* p) { return reinterpret_cast<uintptr_t>(p) % sizeof(Float4) == 0; };
-  const bool packs_of_4 = s.c % 4 == 0 && std::all_of(op.in, op.in + Op::kInputs, aligned) &&
-                          std::all_of(op.out, op.out + Op::kOutputs, aligned);
+  const bool packs_of_4 = s.c % 4 == 0 && std::all_of(op.in, op.in + Op::kInputs, aligned16) &&
+                          std::all_of(op.out, op.out + Op::kOutputs, aligned16);
   if (variant == kPlain)
     launch(where, {name, unsigned(div_up(s.n * s.c, kWarp)), kWarp}, plain_kernel<Op>, op, s);
   else if (variant == kStrips)

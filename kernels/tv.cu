@@ -1,28 +1,26 @@
 // Total variation on a GPU. A picture is n*h rows of w*c numbers; the right neighbour of number i is i + c,
 // the lower one i + w*c.
 //
-// plain   any extents: a thread a number, which it meets with its neighbours one by one.
-//           grid numbers/1024 for the sum (a thread strides), numbers/256 for the gradient   block 256 shared
-//           36 bytes
+// plain   Any extents: a thread takes a number (4 for the sum) and meets it with its neighbours one by one.
+//           grid numbers/1024 for the sum, numbers/256 for the gradient   block 256   shared 36 bytes
 // packs   1 or 3 channels, rows of a multiple of 4 numbers, arrays aligned to 16 bytes: a thread owns a pack
-// of 4 numbers
-//         in 4 rows, one below the other. It reads these packs, the ones beside them and the row below (and
-//         above, for the gradient) 16 bytes at a time; what two threads read is in the first-level cache.
-//           grid packs/1024   block 256   shared 36 bytes
+//         of 4 numbers in each of 4 rows, one below the other. It reads these, the packs beside them and the
+//         row below (for the gradient also above) 16 bytes at a time; what two threads read is in the
+//         first-level cache.
+//           grid numbers/4096   block 256   shared 36 bytes
 // Bytes to move: 4 * n*h*w*c for the sum, twice that for the gradient. One launch each: blocks leave sums in
 // scratch, the one that arrives last adds them up in a fixed order.
 #include "kernels/tv.h"
 
 #include <algorithm>
 
+#include "kernels/access.cuh"
 #include "kernels/cuda.h"
 #include "kernels/last_block.cuh"
-#include "kernels/warp.cuh"
 
 namespace sga::kernels {
 namespace {
 
-constexpr int kThreads = 256;
 __device__ unsigned tv_arrived;  // 0 between launches
 
 /// The picture as rows.
@@ -38,12 +36,12 @@ struct Rows {
 
 /// *y = the sum of what every thread of every block brings.
 __device__ void sum_of_blocks(float mine, float* partial, float* y) {
-  mine = block_sum<kThreads>(mine);
+  mine = block_sum<kBlock>(mine);
   if (threadIdx.x == 0) partial[blockIdx.x] = mine;
   if (!last_block(&tv_arrived, gridDim.x)) return;
   float sum = 0;
-  for (int64_t k = threadIdx.x; k < gridDim.x; k += kThreads) sum += partial[k];
-  sum = block_sum<kThreads>(sum);
+  for (int64_t k = threadIdx.x; k < gridDim.x; k += kBlock) sum += partial[k];
+  sum = block_sum<kBlock>(sum);
   if (threadIdx.x == 0) *y = sum;
 }
 
@@ -51,10 +49,10 @@ __device__ void sum_of_blocks(float mine, float* partial, float* y) {
 
 constexpr int kNumbers = 4;  // of a thread, in the sum
 
-__global__ void __launch_bounds__(kThreads) plain_kernel(Rows s, const float* x, float* partial, float* y) {
+__global__ void __launch_bounds__(kBlock) plain_kernel(Rows s, const float* x, float* partial, float* y) {
   float sum = 0;
   for (int k = 0; k < kNumbers; ++k) {
-    const int64_t at = (int64_t(blockIdx.x) * kNumbers + k) * kThreads + threadIdx.x;
+    const int64_t at = (int64_t(blockIdx.x) * kNumbers + k) * kBlock + threadIdx.x;
     if (at >= s.rows * s.length) break;
     const int64_t r = at / s.length, i = at % s.length;
     if (i + s.c < s.length) sum += s.cost(x[at + s.c] - x[at]);
@@ -63,9 +61,9 @@ __global__ void __launch_bounds__(kThreads) plain_kernel(Rows s, const float* x,
   sum_of_blocks(sum, partial, y);
 }
 
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kBlock)
     plain_grad_kernel(Rows s, const float* x, const float* seed, float* gx) {
-  const int64_t at = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t at = int64_t(blockIdx.x) * kBlock + threadIdx.x;
   if (at >= s.rows * s.length) return;
   const int64_t r = at / s.length, i = at % s.length;
   float sum = 0;
@@ -85,7 +83,7 @@ struct Spot {
   int64_t i, row;
   bool inside;
   __device__ explicit Spot(const Rows& s) {
-    const int64_t packs = s.length / 4, t = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+    const int64_t packs = s.length / 4, t = int64_t(blockIdx.x) * kBlock + threadIdx.x;
     i = t % packs * 4, row = t / packs * kDeep, inside = row < s.rows;
   }
 };
@@ -102,7 +100,7 @@ __device__ float number(const Float4& left, const Float4& own, const Float4& rig
 }
 
 template <int C>
-__global__ void __launch_bounds__(kThreads) packs_kernel(Rows s, const float* x, float* partial, float* y) {
+__global__ void __launch_bounds__(kBlock) packs_kernel(Rows s, const float* x, float* partial, float* y) {
   const Spot spot(s);
   float sum = 0;
   if (spot.inside) {
@@ -120,7 +118,7 @@ __global__ void __launch_bounds__(kThreads) packs_kernel(Rows s, const float* x,
 }
 
 template <int C>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kBlock)
     packs_grad_kernel(Rows s, const float* x, const float* seed, float* gx) {
   const Spot spot(s);
   if (!spot.inside) return;
@@ -145,34 +143,30 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-template <class... P>
-bool aligned(const P*... p) {
-  return ((reinterpret_cast<uintptr_t>(p) % sizeof(Float4) == 0) && ...);
-}
 bool fits_packs(const Rows& s) { return (s.c == 1 || s.c == 3) && s.length % 4 == 0; }
-int64_t packs_blocks(const Rows& s) { return div_up(s.length / 4 * div_up(s.rows, kDeep), kThreads); }
+int64_t packs_blocks(const Rows& s) { return div_up(s.length / 4 * div_up(s.rows, kDeep), kBlock); }
 
 }  // namespace
 
 void total_variation(Cuda where, int64_t n, int64_t h, int64_t w, int64_t c, bool squared, const float* x,
                      float* y) {
   const Rows s{n * h, h, w * c, int(c), squared};
-  const bool packs = fits_packs(s) && aligned(x);
+  const bool packs = fits_packs(s) && aligned16(x);
   const int64_t blocks =
-      std::max(int64_t{1}, packs ? packs_blocks(s) : div_up(s.rows * s.length, kNumbers * kThreads));
+      std::max(int64_t{1}, packs ? packs_blocks(s) : div_up(s.rows * s.length, kNumbers * kBlock));
   const auto kernel = !packs ? plain_kernel : c == 1 ? packs_kernel<1> : packs_kernel<3>;
   float* partial = static_cast<float*>(cuda::scratch(where, blocks * int64_t(sizeof(float))));
-  launch(where, {"total_variation", unsigned(blocks), kThreads}, kernel, s, x, partial, y);
+  launch(where, {"total_variation", unsigned(blocks), kBlock}, kernel, s, x, partial, y);
 }
 
 void total_variation_grad(Cuda where, int64_t n, int64_t h, int64_t w, int64_t c, bool squared,
                           const float* x, const float* seed, float* gx) {
   const Rows s{n * h, h, w * c, int(c), squared};
   if (s.rows * s.length == 0) return;
-  const bool packs = fits_packs(s) && aligned(x, gx);
-  const int64_t blocks = packs ? packs_blocks(s) : div_up(s.rows * s.length, kThreads);
+  const bool packs = fits_packs(s) && aligned16(x) && aligned16(gx);
+  const int64_t blocks = packs ? packs_blocks(s) : div_up(s.rows * s.length, kBlock);
   const auto kernel = !packs ? plain_grad_kernel : c == 1 ? packs_grad_kernel<1> : packs_grad_kernel<3>;
-  launch(where, {"total_variation_grad", unsigned(blocks), kThreads}, kernel, s, x, seed, gx);
+  launch(where, {"total_variation_grad", unsigned(blocks), kBlock}, kernel, s, x, seed, gx);
 }
 
 }  // namespace sga::kernels

@@ -1,12 +1,11 @@
 // Compositing, gradient penalty and total variation on a GPU against the CPU kernels in double.
 #include <limits>
-#include <random>
 
 #include "kernels/composite.h"
 #include "kernels/penalty.h"
 #include "kernels/tv.h"
 #include "tests/expect_close.h"
-#include "tests/gpu_array.h"
+#include "tests/gpu_numbers.h"
 
 namespace sga {
 namespace {
@@ -16,45 +15,28 @@ using Doubles = std::vector<double>;
 
 constexpr double kEps = std::numeric_limits<float>::epsilon();
 
-Floats numbers(int64_t count, unsigned seed, float mean = 0, float width = 1) {
-  std::mt19937 engine(seed);
-  Floats v(static_cast<size_t>(count));
-  for (float& e : v) e = mean + width * (float(engine() >> 8) / float(1 << 23) - 1);
+// Numbers in mean +- width.
+Floats numbers_around(float mean, float width, int64_t count, uint64_t seed) {
+  Floats v = numbers(count, seed);
+  for (float& e : v) e = mean + width * e;
   return v;
 }
-Doubles wide(const Floats& v) { return Doubles(v.begin(), v.end()); }
-
-// An array that starts `shift` numbers after an aligned address.
-class Shifted {
- public:
-  Shifted(Floats v, int64_t shift) : shift_(shift), array_((v.insert(v.begin(), size_t(shift), 0.0f), v)) {}
-  Shifted(int64_t count, int64_t shift) : shift_(shift), array_(count + shift) {}
-  float* get() const { return array_.get() + shift_; }
-  Floats read() const {
-    const Floats v = array_.read();
-    return Floats(v.begin() + shift_, v.end());
-  }
-
- private:
-  int64_t shift_;
-  GpuArray<float> array_;
-};
 
 // ---- compositing
 
 struct Composite {
   Floats y, ga, gx, gc;
 };
-Composite composite(int64_t pixels, int64_t channels, int64_t shift) {
+Composite composite(int64_t pixels, int64_t channels, int shift) {
   const int64_t count = pixels * channels;
-  const Shifted a(numbers(pixels, 1, 0.5f, 0.5f), shift), x(numbers(count, 2), shift),
+  const ShiftedArray a(numbers_around(0.5f, 0.5f, pixels, 1), shift), x(numbers(count, 2), shift),
       c(numbers(count, 3), shift), gy(numbers(count, 4), shift), y(count, shift), ga(pixels, shift),
       gx(count, shift), gc(count, shift);
   kernels::attention_composite(test_gpu(), pixels, channels, a.get(), x.get(), c.get(), y.get());
   kernels::attention_composite_grad(test_gpu(), pixels, channels, a.get(), x.get(), c.get(), gy.get(),
                                     ga.get(), gx.get(), gc.get());
   const Composite all{y.read(), ga.read(), gx.read(), gc.read()};
-  const Shifted ga1(pixels, shift), gx1(count, shift), gc1(count, shift);  // one at a time
+  const ShiftedArray ga1(pixels, shift), gx1(count, shift), gc1(count, shift);  // one at a time
   const auto grad = [&](float* to_a, float* to_x, float* to_c) {
     kernels::attention_composite_grad(test_gpu(), pixels, channels, a.get(), x.get(), c.get(), gy.get(), to_a,
                                       to_x, to_c);
@@ -68,7 +50,8 @@ Composite composite(int64_t pixels, int64_t channels, int64_t shift) {
 
 TEST(GpuComposite, AgreesWithTheCpu) {
   struct Shape {
-    int64_t pixels, channels, shift;
+    int64_t pixels, channels;
+    int shift;
   };
   for (const Shape s : {Shape{1, 3, 0},
                         {4, 3, 0},
@@ -82,17 +65,17 @@ TEST(GpuComposite, AgreesWithTheCpu) {
                         {0, 3, 0}}) {
     const std::string what = std::to_string(s.pixels) + "x" + std::to_string(s.channels);
     const int64_t count = s.pixels * s.channels;
-    const Doubles a = wide(numbers(s.pixels, 1, 0.5f, 0.5f)), x = wide(numbers(count, 2)),
-                  c = wide(numbers(count, 3)), gy = wide(numbers(count, 4));
+    const Doubles a = doubles(numbers_around(0.5f, 0.5f, s.pixels, 1)), x = doubles(numbers(count, 2)),
+                  c = doubles(numbers(count, 3)), gy = doubles(numbers(count, 4));
     Doubles y(x.size()), ga(a.size()), gx(x.size()), gc(x.size());
     kernels::attention_composite(Cpu{}, s.pixels, s.channels, a.data(), x.data(), c.data(), y.data());
     kernels::attention_composite_grad(Cpu{}, s.pixels, s.channels, a.data(), x.data(), c.data(), gy.data(),
                                       ga.data(), gx.data(), gc.data());
     const Composite got = composite(s.pixels, s.channels, s.shift);
-    expect_close(wide(got.y), y, kEps, 1, 1, what + " y");
-    expect_close(wide(got.ga), ga, kEps, double(s.channels), 1, what + " ga");
-    expect_close(wide(got.gx), gx, kEps, 1, 1, what + " gx");
-    expect_close(wide(got.gc), gc, kEps, 1, 1, what + " gc");
+    expect_close(doubles(got.y), y, kEps, 1, 1, what + " y");
+    expect_close(doubles(got.ga), ga, kEps, double(s.channels), 1, what + " ga");
+    expect_close(doubles(got.gx), gx, kEps, 1, 1, what + " gx");
+    expect_close(doubles(got.gc), gc, kEps, 1, 1, what + " gc");
   }
 }
 
@@ -102,8 +85,8 @@ struct Penalty {
   float y;
   Floats norm, gg;
 };
-Penalty penalty(int64_t groups, int64_t size, int64_t shift, const Floats& g_, float eps) {
-  const Shifted g(g_, shift), norm(groups, shift), gg(groups * size, shift);
+Penalty penalty(int64_t groups, int64_t size, int shift, const Floats& g_, float eps) {
+  const ShiftedArray g(g_, shift), norm(groups, shift), gg(groups * size, shift);
   const GpuArray<float> y(int64_t{1}), seed(Floats{0.7f});
   kernels::gradient_penalty(test_gpu(), groups, size, g.get(), eps, norm.get(), y.get());
   kernels::gradient_penalty_grad(test_gpu(), groups, size, g.get(), norm.get(), seed.get(), gg.get());
@@ -112,7 +95,8 @@ Penalty penalty(int64_t groups, int64_t size, int64_t shift, const Floats& g_, f
 
 TEST(GpuPenalty, AgreesWithTheCpu) {
   struct Shape {
-    int64_t groups, size, shift;
+    int64_t groups, size;
+    int shift;
   };
   for (const Shape s : {Shape{1, 3, 0},
                         {4, 3, 0},
@@ -132,14 +116,15 @@ TEST(GpuPenalty, AgreesWithTheCpu) {
                         {17, 40, 0}}) {
     const std::string what =
         std::to_string(s.groups) + "x" + std::to_string(s.size) + "+" + std::to_string(s.shift);
-    const Floats g = numbers(s.groups * s.size, 5, 0, 1.5f / std::sqrt(float(s.size)));
+    const Floats g = numbers_around(0, 1.5f / std::sqrt(float(s.size)), s.groups * s.size, 5);
     const Penalty got = penalty(s.groups, s.size, s.shift, g, 1e-6f);
     Doubles norm(static_cast<size_t>(s.groups)), gg(g.size()), y(1);
     const double seed = 0.7f;
-    kernels::gradient_penalty(Cpu{}, s.groups, s.size, wide(g).data(), double(1e-6f), norm.data(), y.data());
-    kernels::gradient_penalty_grad(Cpu{}, s.groups, s.size, wide(g).data(), norm.data(), &seed, gg.data());
+    kernels::gradient_penalty(Cpu{}, s.groups, s.size, doubles(g).data(), double(1e-6f), norm.data(),
+                              y.data());
+    kernels::gradient_penalty_grad(Cpu{}, s.groups, s.size, doubles(g).data(), norm.data(), &seed, gg.data());
     const double terms = double(s.size);
-    expect_close(wide(got.norm), norm, kEps, terms, 1, what + " norm");
+    expect_close(doubles(got.norm), norm, kEps, terms, 1, what + " norm");
     // norm - 1 has the absolute rounding of norm, which is about 1.
     EXPECT_NEAR(got.y, y[0], 16 * kEps * (y[0] + std::sqrt(y[0]))) << what;
     double largest = 0;
@@ -171,9 +156,8 @@ struct Variation {
   float y;
   Floats gx;
 };
-Variation variation(int64_t n, int64_t h, int64_t w, int64_t c, bool squared, int64_t shift,
-                    const Floats& x_) {
-  const Shifted x(x_, shift), gx(n * h * w * c, shift);
+Variation variation(int64_t n, int64_t h, int64_t w, int64_t c, bool squared, int shift, const Floats& x_) {
+  const ShiftedArray x(x_, shift), gx(n * h * w * c, shift);
   const GpuArray<float> y(int64_t{1}), seed(Floats{0.7f});
   kernels::total_variation(test_gpu(), n, h, w, c, squared, x.get(), y.get());
   kernels::total_variation_grad(test_gpu(), n, h, w, c, squared, x.get(), seed.get(), gx.get());
@@ -182,7 +166,8 @@ Variation variation(int64_t n, int64_t h, int64_t w, int64_t c, bool squared, in
 
 TEST(GpuVariation, AgreesWithTheCpu) {
   struct Shape {
-    int64_t n, h, w, c, shift;
+    int64_t n, h, w, c;
+    int shift;
   };
   for (const Shape s : {Shape{1, 1, 1, 1, 0},
                         {1, 1, 4, 1, 0},
@@ -206,10 +191,10 @@ TEST(GpuVariation, AgreesWithTheCpu) {
       const Variation got = variation(s.n, s.h, s.w, s.c, squared, s.shift, x);
       Doubles y(1), gx(x.size());
       const double seed = 0.7f;
-      kernels::total_variation(Cpu{}, s.n, s.h, s.w, s.c, squared, wide(x).data(), y.data());
-      kernels::total_variation_grad(Cpu{}, s.n, s.h, s.w, s.c, squared, wide(x).data(), &seed, gx.data());
+      kernels::total_variation(Cpu{}, s.n, s.h, s.w, s.c, squared, doubles(x).data(), y.data());
+      kernels::total_variation_grad(Cpu{}, s.n, s.h, s.w, s.c, squared, doubles(x).data(), &seed, gx.data());
       expect_close({got.y}, y, kEps, double(x.size()), 1, what);
-      expect_close(wide(got.gx), gx, kEps, 4, 1, what + " gx");
+      expect_close(doubles(got.gx), gx, kEps, 4, 1, what + " gx");
       const Variation again = variation(s.n, s.h, s.w, s.c, squared, s.shift, x);
       EXPECT_EQ(again.y, got.y);
       EXPECT_EQ(again.gx, got.gx);

@@ -61,8 +61,8 @@ class MemoryPool {
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
   };
-  /// For memory that something outside the step writes before each replay: blocks of the pool serve many tensors in
-  /// turn within one step.
+  /// For memory that something outside the step writes before each replay: blocks of the pool serve many
+  /// tensors in turn within one step.
   class Outside {
    public:
     Outside();

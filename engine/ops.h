@@ -27,6 +27,8 @@ Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
 /// |x|, with derivative sign(x) and sign(0) = 0
 Tensor abs(const Tensor& x);
+/// x without its fraction; its derivative is 0.
+Tensor truncate(const Tensor& x);
 /// sign(x) * g; linear in g, no gradient by x
 Tensor sign_gate(const Tensor& g, const Tensor& x);
 /// min(max(x, low), high); derivative 1 strictly inside, else 0

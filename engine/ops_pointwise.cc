@@ -132,6 +132,10 @@ Tensor sigmoid(const Tensor& x) {
   });
 }
 
+Tensor truncate(const Tensor& x) {
+  return map(x, [](auto where, auto* px, auto* py, int64_t n) { kernels::truncate(where, px, py, n); });
+}
+
 Tensor abs(const Tensor& x) {
   Tensor y = map(x, [](auto where, auto* px, auto* py, int64_t n) { kernels::abs(where, px, py, n); });
   return record(y, "abs", {x},

@@ -156,6 +156,7 @@ template std::vector<float> to_host(const Tensor&);
 template std::vector<double> to_host(const Tensor&);
 
 Tensor cast(const Tensor& t, Dtype dtype) {
+  if (t.dtype() == dtype) return t.detach();
   return dtype == Dtype::f32 ? from_host(t.shape(), to_host<float>(t), dtype)
                              : from_host(t.shape(), to_host<double>(t), dtype);
 }

@@ -63,6 +63,10 @@ void sigmoid(Cpu, const T* x, T* y, int64_t n) {
   each(y, n, [=](int64_t i) { return T(1) / (T(1) + std::exp(-x[i])); });
 }
 template <class T>
+void truncate(Cpu, const T* x, T* y, int64_t n) {
+  each(y, n, [=](int64_t i) { return std::trunc(x[i]); });
+}
+template <class T>
 void abs(Cpu, const T* x, T* y, int64_t n) {
   each(y, n, [=](int64_t i) { return std::abs(x[i]); });
 }
@@ -79,7 +83,8 @@ void abs(Cpu, const T* x, T* y, int64_t n) {
   template void clamp(Cpu, const T*, T, T, T*, int64_t);                \
   template void tanh(Cpu, const T*, T*, int64_t);                       \
   template void sigmoid(Cpu, const T*, T*, int64_t);                    \
-  template void abs(Cpu, const T*, T*, int64_t);
+  template void abs(Cpu, const T*, T*, int64_t);                        \
+  template void truncate(Cpu, const T*, T*, int64_t);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -98,6 +98,9 @@ struct Sigmoid {
 struct Abs {
   __device__ float operator()(float x, float) const { return std::fabs(x); }
 };
+struct Truncate {
+  __device__ float operator()(float x, float) const { return std::trunc(x); }
+};
 
 }  // namespace
 
@@ -138,6 +141,9 @@ void tanh(Cuda where, const float* x, float* y, int64_t n) {
 }
 void sigmoid(Cuda where, const float* x, float* y, int64_t n) {
   each<1>(where, "sigmoid", Sigmoid{}, x, nullptr, y, n);
+}
+void truncate(Cuda where, const float* x, float* y, int64_t n) {
+  each<1>(where, "truncate", Truncate{}, x, nullptr, y, n);
 }
 void abs(Cuda where, const float* x, float* y, int64_t n) { each<1>(where, "abs", Abs{}, x, nullptr, y, n); }
 

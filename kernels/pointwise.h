@@ -54,5 +54,9 @@ void sigmoid(Cuda, const float* x, float* y, int64_t n);
 template <class T>
 void abs(Cpu, const T* x, T* y, int64_t n);
 void abs(Cuda, const float* x, float* y, int64_t n);
+/// y = x without its fraction
+template <class T>
+void truncate(Cpu, const T* x, T* y, int64_t n);
+void truncate(Cuda, const float* x, float* y, int64_t n);
 
 }  // namespace sga::kernels

@@ -8,12 +8,11 @@
 namespace sga::singan {
 namespace {
 
-// [-1,1] -> whole numbers 0..255 in double; float32 before the truncation, since that decides which bytes
-// lose a level.
+// [-1,1] -> whole numbers 0..255, by way of float32, since that decides which bytes lose a level. In double
+// from there on, as the official code does; on a GPU, where there is no double, in float.
 Tensor truncate_to_bytes(const Tensor& x) {
-  std::vector<float> v = to_host<float>(x);
-  for (float& e : v) e = std::trunc(255.0f * std::clamp((e + 1.0f) / 2.0f, 0.0f, 1.0f));
-  return from_host(x.shape(), v, Dtype::f64);
+  const Tensor bytes = truncate(affine(clamp(affine(affine(cast(x, Dtype::f32), 1, 1), 0.5), 0, 1), 255));
+  return bytes.place() == Place::gpu ? bytes : cast(bytes, Dtype::f64);
 }
 
 Tensor resample(const Tensor& x, Size size, double scale_h, double scale_w, ResizeStyle style) {

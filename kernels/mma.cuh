@@ -1,11 +1,11 @@
-// What the tensor cores need: operands rounded to words of 32 bits, one product of small matrices by a warp, and
-// copies to shared memory that run by themselves. On a GPU these are instructions (PTX ISA, "mma.sync",
+// What the tensor cores need: operands rounded to words of 32 bits, one product of small matrices by a warp,
+// and copies to shared memory that run by themselves. On a GPU these are instructions (PTX ISA, "mma.sync",
 // "cp.async"); in the emulator the lanes exchange their registers and compute the same.
 #pragma once
-#include <cuda_bf16.h>
-
 #include "kernels/warp.cuh"
-#ifndef __CUDACC__
+#ifdef __CUDACC__
+#include <cuda_bf16.h>
+#else
 #include <bit>
 #include <vector>
 #endif
@@ -42,18 +42,20 @@ __device__ inline uint32_t round_bf16(float first, float second) {
   return word;
 }
 
-/// c (16,8) += a (16,8 words) b (8 words,8), by the 32 lanes of a warp, all of which must call. With g = lane/4 and
-/// t = lane%4 a lane holds
+/// c (16,8) += a (16,8 words) b (8 words,8), by the 32 lanes of a warp, all of which must call. With g =
+/// lane/4 and t = lane%4 a lane holds
 ///   a: (g,t) (g+8,t) (g,t+4) (g+8,t+4)     b: (t,g) (t+4,g)     c: (g,2t) (g,2t+1) (g+8,2t) (g+8,2t+1)
 /// Products are exact, sums float32. Which numbers sit in which word is free as long as a and b agree.
 #ifdef __CUDACC__
 __device__ inline void mma(Tf32, float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 __device__ inline void mma(Bf16, float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
@@ -92,14 +94,15 @@ void mma(Type type, float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2
 }
 #endif
 
-/// Starts a copy of 16 bytes from global to shared memory, both aligned to 16; it passes by the registers. Copies
-/// since the last copy_commit() are one group; copy_wait<n>() returns when all of the calling thread's groups
-/// but the n newest are there (a barrier then shows them to the others).
+/// Starts a copy of 16 bytes from global to shared memory, both aligned to 16; it passes by the registers.
+/// Copies since the last copy_commit() are one group; copy_wait<n>() returns when all of the calling thread's
+/// groups but the n newest are there (a barrier then shows them to the others).
 #ifdef __CUDACC__
 __device__ inline void copy_async(void* to_shared, const void* from_global) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(unsigned(__cvta_generic_to_shared(to_shared))),
-               "l"(from_global)
-               : "memory");
+  asm volatile(
+      "cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(unsigned(__cvta_generic_to_shared(to_shared))),
+      "l"(from_global)
+      : "memory");
 }
 __device__ inline void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int Newest>

@@ -42,13 +42,15 @@ void conv_library(Cuda, const ConvShape&, const float* x, const float* w, const 
 void conv_dx_library(Cuda, const ConvShape&, const float* gy, const float* w, float* gx);
 void conv_dw_library(Cuda, const ConvShape&, const float* x, const float* gy, float* gw);
 
-/// What cuDNN would run, in one line: "engine 67, float operands, workspace 0 bytes". `device`: properties of
+/// What cuDNN would run, in one line: "engine 67, float, workspace 0 bytes". `device`: properties of
 /// a GPU as cuDNN writes them (JSON), for plans on a machine without one; "" is the GPU here.
 std::string describe_plan(ConvKind, const ConvShape&, Precision, bool bias, float slope,
                           const std::string& device);
 
 /// y[i,k] = act( y[i,k] + b[k] ), i < pixels; b may be null. For libraries that cannot do it on the way out.
 void bias_act(Cuda, int64_t pixels, int64_t k, const float* b, float slope, float* y);
+/// The same of bfloat16 numbers.
+void widen_bias_act(Cuda, int64_t pixels, int64_t k, const void* half, const float* b, float slope, float* y);
 /// Two arrays rounded to bfloat16 in one launch. Outputs are 16-byte aligned.
 void round_to_bf16(Cuda, const float* a, int64_t na, void* a_out, const float* b, int64_t nb, void* b_out);
 

@@ -1,12 +1,15 @@
-// Convolution by cuDNN's backend graph API. An operation graph (convolution, then bias and leaky ReLU where
-// cuDNN can) goes to its heuristics, which answer with engine configurations, best first; one that is
-// allowed, builds and runs fast becomes the plan of this (kind, shape, precision), found once and kept.
+// Convolution by cuDNN's backend graph API. An operation graph (a convolution, then the bias where it stands
+// alone) goes to its heuristics, which answer with engine configurations, best first; one that is allowed,
+// builds and runs fast becomes the plan of this (kind, shape, precision), found once and kept.
 //
 // Tensors are NHWC float32, filters KRSC: dimensions are told in the order N,C,H,W with strides that say so.
-// Under bf16 the operands are rounded into scratch first and the result is float32; where cuDNN has no engine
-// for that (channels not in multiples of 8, no run-time compiler) they stay float32 in tf32, which is never
-// less exact. Padding is the same on both sides; rows at the far end that no output reads are left unread, as
-// p = (h + 2*pad - r)/stride + 1 rounds down in cuDNN too.
+// Padding is the same on both sides; rows at the far end that no output reads are left unread, as p = (h +
+// 2*pad - r)/stride + 1 rounds down in cuDNN too.
+//
+// bf16: operands are rounded into scratch first. cuDNN sums in float32 and rounds the result to bfloat16 as
+// well, which the pass that adds bias and activation widens. (Engines that write float32, or apply leaky ReLU
+// on the way out, exist only for run-time compilation: 0.4 to 10 s a shape with cuDNN 9.19, and a pyramid of
+// images has a hundred shapes.) Channels not in multiples of 8 stay float32 in tf32.
 #include <cuda_runtime.h>
 #include <cudnn.h>
 
@@ -129,7 +132,7 @@ struct Target {
 };
 
 // Names of the tensors in a graph, by which a call hands over their addresses.
-enum : int64_t { kX = 1, kW, kY, kBias, kFirstVirtual };
+enum : int64_t { kX = 1, kW, kY, kBias, kVirtual };
 
 // n images of h*w pixels of c channels, channels innermost.
 Descriptor tensor(int64_t id, cudnnDataType_t type, int64_t n, int64_t h, int64_t w, int64_t c) {
@@ -137,7 +140,7 @@ Descriptor tensor(int64_t id, cudnnDataType_t type, int64_t n, int64_t h, int64_
   d.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id).set(CUDNN_ATTR_TENSOR_DATA_TYPE, type);
   d.set(CUDNN_ATTR_TENSOR_DIMENSIONS, {n, c, h, w}).set(CUDNN_ATTR_TENSOR_STRIDES, {h * w * c, 1, w * c, c});
   d.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, int64_t{16});
-  d.set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, std::vector<char>{id >= kFirstVirtual});
+  d.set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, std::vector<char>{id == kVirtual});
   return d.finish("a tensor");
 }
 
@@ -154,55 +157,45 @@ Descriptor convolution(const ConvShape& g) {
   return d.finish("the convolution");
 }
 
-Descriptor pointwise(cudnnPointwiseMode_t mode, float slope, const Descriptor& in, const Descriptor* b,
-                     const Descriptor& out) {
+// out = a + b, b one number a channel.
+Descriptor add(const Descriptor& a, const Descriptor& b, const Descriptor& out) {
   Descriptor function(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-  function.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, std::vector<cudnnPointwiseMode_t>{mode});
-  function.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT);
-  if (mode == CUDNN_POINTWISE_RELU_FWD)
-    function.set(CUDNN_ATTR_POINTWISE_RELU_LOWER_CLIP_SLOPE, CUDNN_TYPE_DOUBLE, std::vector<double>{slope});
-  function.finish("a pointwise function");
+  function.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE,
+               std::vector<cudnnPointwiseMode_t>{CUDNN_POINTWISE_ADD});
+  function.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT).finish("a sum");
   Descriptor op(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
   op.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, {function});
-  op.set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, {in}).set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, {out});
-  if (b) op.set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, {*b});
-  return op.finish("a pointwise operation");
+  op.set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, {a}).set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, {b});
+  return op.set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, {out}).finish("adding the bias");
 }
 
-// `half` is the type of the operands; the result is float32.
-Descriptor graph_of(const Target& target, ConvKind kind, const ConvShape& g, cudnnDataType_t half, bool bias,
-                    float slope) {
-  const auto type = [&](ConvKind result) { return kind == result ? CUDNN_DATA_FLOAT : half; };
-  const Descriptor conv = convolution(g), x = tensor(kX, type(ConvKind::by_data), g.n, g.h, g.w, g.c),
-                   w = tensor(kW, type(ConvKind::by_weights), g.k, g.r, g.s, g.c);
-  const auto out = [&](int64_t id) { return tensor(id, type(ConvKind::forward), g.n, g.p, g.q, g.k); };
+// `type` is that of all tensors. With `bias` (float) the sum is the result.
+Descriptor graph_of(const Target& target, ConvKind kind, const ConvShape& g, cudnnDataType_t type,
+                    bool bias) {
+  const Descriptor conv = convolution(g), x = tensor(kX, type, g.n, g.h, g.w, g.c),
+                   w = tensor(kW, type, g.k, g.r, g.s, g.c);
+  const Descriptor y = tensor(bias ? kVirtual : kY, type, g.n, g.p, g.q, g.k);
   std::vector<Descriptor> ops;
   if (kind == ConvKind::forward) {
-    const Descriptor raw = out(bias || slope != 1 ? kFirstVirtual : kY);
     Descriptor op(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR);
     op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1.0f);
     op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 0.0f);
     op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, {conv});
-    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, {x})
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, {w});
-    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, {raw});
+    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, {x});
+    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, {w});
+    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, {y});
     ops.push_back(op.finish("forward"));
-    Descriptor last = raw;
-    if (bias) {
-      const Descriptor b = tensor(kBias, CUDNN_DATA_FLOAT, 1, 1, 1, g.k);
-      const Descriptor sum = out(slope != 1 ? kFirstVirtual + 1 : kY);
-      ops.push_back(pointwise(CUDNN_POINTWISE_ADD, 1, last, &b, sum));
-      last = sum;
-    }
-    if (slope != 1) ops.push_back(pointwise(CUDNN_POINTWISE_RELU_FWD, slope, last, nullptr, out(kY)));
+    if (bias)
+      ops.push_back(
+          add(y, tensor(kBias, CUDNN_DATA_FLOAT, 1, 1, 1, g.k), tensor(kY, type, g.n, g.p, g.q, g.k)));
   } else if (kind == ConvKind::by_data) {
     Descriptor op(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR);
     op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1.0f);
     op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, 0.0f);
     op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, {conv});
-    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, {x})
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, {w});
-    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, {out(kY)});
+    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, {x});
+    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, {w});
+    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, {y});
     ops.push_back(op.finish("by data"));
   } else {
     Descriptor op(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR);
@@ -211,7 +204,7 @@ Descriptor graph_of(const Target& target, ConvKind kind, const ConvShape& g, cud
     op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, {conv});
     op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, {x});
     op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, {w});
-    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, {out(kY)});
+    op.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, {y});
     ops.push_back(op.finish("by weights"));
   }
   Descriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
@@ -244,15 +237,14 @@ bool allowed(const std::vector<cudnnBackendNumericalNote_t>& notes, Precision pr
 struct Plan {
   Descriptor plan;  // empty: the direct kernel
   int64_t workspace = 0, engine = -1;
-  bool half = false;   // operands are bfloat16
-  bool fused = false;  // bias and activation are in it
+  bool half = false;    // operands and result are bfloat16
+  bool biased = false;  // the bias is added in it
 };
 
 // Up to `most` plans for a graph, best guess first.
 std::vector<Plan> candidates(const Target& target, const Descriptor& graph, Precision precision,
                              size_t most) {
   std::vector<Plan> found;
-  bool compiled = false;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     if (!found.empty()) break;
     Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
@@ -287,12 +279,9 @@ std::vector<Plan> candidates(const Target& target, const Descriptor& graph, Prec
                                                               CUDNN_NUMERICAL_NOTE_TYPE_COUNT),
                      precision))
           continue;
-        // Compiling takes part of a second: one such engine is tried, not several.
         const auto behaviour = engine.read<cudnnBackendBehaviorNote_t>(
             CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT);
-        const bool compiles =
-            std::count(behaviour.begin(), behaviour.end(), CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION);
-        if (compiles && compiled) continue;
+        if (std::count(behaviour.begin(), behaviour.end(), CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)) continue;
         Plan p;
         p.engine = engine.read_number(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
         p.plan = Descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
@@ -301,7 +290,6 @@ std::vector<Plan> candidates(const Target& target, const Descriptor& graph, Prec
         p.plan.finish("the plan");
         p.workspace = p.plan.read_number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
         if (p.workspace > kMostWorkspace) continue;
-        compiled |= compiles;
         found.push_back(std::move(p));
       } catch (const Refusal&) {  // the next one, then
       }
@@ -309,25 +297,23 @@ std::vector<Plan> candidates(const Target& target, const Descriptor& graph, Prec
   return found;
 }
 
-// Candidates of the best graph there are plans for: rounded operands before float ones, fused before plain.
+// Candidates of the best graph there are plans for: in bfloat16 before float, with bias before without.
 std::vector<Plan> search(const Target& target, ConvKind kind, const ConvShape& g, Precision precision,
                          bool bias, float slope, size_t most) {
-  const bool dressed = kind == ConvKind::forward && (bias || slope != 1);
-  for (const bool half : {true, false}) {
-    if (half && precision != Precision::bf16) continue;
-    for (const bool fused : {true, false}) {
-      if (fused && !dressed) continue;
+  const bool can_halve = precision == Precision::bf16 && g.c % 8 == 0 && g.k % 8 == 0;
+  for (const bool half : {true, false})
+    for (const bool biased : {true, false}) {
+      if ((half && !can_halve) || (biased && (half || !bias || slope != 1))) continue;
       std::vector<Plan> found;
       try {
-        const Descriptor graph = graph_of(target, kind, g, half ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT,
-                                          fused && bias, fused ? slope : 1);
+        const Descriptor graph =
+            graph_of(target, kind, g, half ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, biased);
         found = candidates(target, graph, precision, most);
       } catch (const Refusal&) {  // a graph cuDNN does not know
       }
-      for (Plan& p : found) p.half = half, p.fused = fused;
+      for (Plan& p : found) p.half = half, p.biased = biased;
       if (!found.empty()) return found;
     }
-  }
   return {};
 }
 
@@ -339,7 +325,7 @@ void run(Cuda where, const Plan& p, const Arrays& a, const void* x, const void* 
          void* workspace) {
   std::vector<int64_t> ids{kX, kW, kY};
   std::vector<const void*> addresses{x, w, y};
-  if (p.fused && a.b) ids.push_back(kBias), addresses.push_back(a.b);
+  if (p.biased) ids.push_back(kBias), addresses.push_back(a.b);
   Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
   pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, ids);
   pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, addresses);
@@ -351,21 +337,26 @@ void run(Cuda where, const Plan& p, const Arrays& a, const void* x, const void* 
 
 // A plan on its arrays: rounding, cuDNN, and what it left to do.
 void execute(Cuda where, ConvKind kind, const ConvShape& g, const Plan& p, const Arrays& a, float slope) {
-  const void* in[3] = {a.x, a.w, a.y};
+  const float* given[3] = {a.x, a.w, a.y};
   const int64_t numbers[3] = {g.n * g.h * g.w * g.c, g.k * g.r * g.s * g.c, g.n * g.p * g.q * g.k};
   const int result = kind == ConvKind::forward ? 2 : kind == ConvKind::by_data ? 0 : 1;
-  const int first = result == 0 ? 1 : 0, second = result == 2 ? 1 : 2;  // the operands
-  const auto bytes = [&](int i) { return p.half ? (numbers[i] * 2 + 255) / 256 * 256 : 0; };
-  auto* scratch = static_cast<char*>(cuda::scratch(where, bytes(first) + bytes(second) + p.workspace));
+  int64_t bytes[3] = {0, 0, 0};
+  for (int i = 0; i < 3 && p.half; ++i) bytes[i] = (numbers[i] * 2 + 255) / 256 * 256;
+  auto* scratch = static_cast<char*>(cuda::scratch(where, bytes[0] + bytes[1] + bytes[2] + p.workspace));
+  void* halves[3] = {scratch, scratch + bytes[0], scratch + bytes[0] + bytes[1]};
+  void* workspace = scratch + bytes[0] + bytes[1] + bytes[2];
+  auto* out = const_cast<float*>(given[result]);
+  const int64_t channels = kind == ConvKind::forward ? g.k : 1;
   if (p.half) {
-    void* rounded[2] = {scratch, scratch + bytes(first)};
-    round_to_bf16(where, static_cast<const float*>(in[first]), numbers[first], rounded[0],
-                  static_cast<const float*>(in[second]), numbers[second], rounded[1]);
-    in[first] = rounded[0], in[second] = rounded[1];
+    const int first = result == 0 ? 1 : 0, second = result == 2 ? 1 : 2;
+    round_to_bf16(where, given[first], numbers[first], halves[first], given[second], numbers[second],
+                  halves[second]);
+    run(where, p, a, halves[0], halves[1], halves[2], workspace);
+    widen_bias_act(where, numbers[result] / channels, channels, halves[result], a.b, slope, out);
+  } else {
+    run(where, p, a, a.x, a.w, a.y, workspace);
+    if (!p.biased) bias_act(where, numbers[result] / channels, channels, a.b, slope, out);
   }
-  run(where, p, a, in[0], in[1], in[2], scratch + bytes(first) + bytes(second));
-  if (kind == ConvKind::forward && !p.fused)
-    bias_act(where, g.n * g.p * g.q, g.k, a.b, slope, const_cast<float*>(a.y));
 }
 
 float milliseconds(Cuda where, ConvKind kind, const ConvShape& g, const Plan& p, const Arrays& a,
@@ -453,8 +444,8 @@ std::string describe_plan(ConvKind kind, const ConvShape& g, Precision precision
     const std::vector<Plan> plans = search(target, kind, g, precision, bias, slope, 1);
     if (plans.empty()) return "none: the direct kernel";
     const Plan& p = plans.front();
-    return "engine " + std::to_string(p.engine) + ", " + (p.half ? "bf16" : "float") + " operands" +
-           (p.fused ? ", fused" : "") + ", workspace " + std::to_string(p.workspace) + " bytes";
+    return "engine " + std::to_string(p.engine) + ", " + (p.half ? "bf16" : "float") +
+           (p.biased ? ", bias" : "") + ", workspace " + std::to_string(p.workspace) + " bytes";
   } catch (const Refusal& r) {
     fail("convolution: cuDNN refused to plan: ", r.text);
   }

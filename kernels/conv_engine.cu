@@ -1,6 +1,6 @@
 // Which code computes a convolution on a GPU, and two small kernels for what libraries leave to others.
 //
-//   bias_act       a thread a quad of channels (or one number); reads and writes y once
+//   bias_act       a thread a quad of channels (or one number); reads y, or bfloat16 numbers, and writes y
 //   round_to_bf16  a thread four numbers of a or of b; reads 4 bytes a number, writes 2
 //   grid           work / 256, block 256, no shared memory
 #include "kernels/access.cuh"
@@ -11,19 +11,33 @@
 namespace sga::kernels {
 namespace {
 
-template <int Width>  // 4 where k and the addresses allow it
+__device__ inline float as_float(float v) { return v; }
+__device__ inline float as_float(__nv_bfloat16 v) { return __bfloat162float(v); }
+
+template <class In, int Width>  // 4 where extents and addresses allow it
 __global__ void __launch_bounds__(kBlock)
-    bias_act_kernel(int64_t n, int64_t k, const float* b, float slope, float* y) {
+    bias_act_kernel(int64_t n, int64_t k, const In* in, const float* b, float slope, float* y) {
   const int64_t i = (int64_t(blockIdx.x) * kBlock + threadIdx.x) * Width;
   if (i >= n) return;
-  auto& v = *reinterpret_cast<Pack<float, Width>*>(y + i);
-  Pack<float, Width> u = v;
-  const int64_t channel = i % k;
+  const auto v = *reinterpret_cast<const Pack<In, Width>*>(in + i);
+  Pack<float, Width> u;
+  const int64_t channel = b ? i % k : 0;
   for (int j = 0; j < Width; ++j) {
+    u.v[j] = as_float(v.v[j]);
     if (b) u.v[j] += b[channel + j];
     u.v[j] = u.v[j] > 0 ? u.v[j] : slope * u.v[j];
   }
-  v = u;
+  *reinterpret_cast<Pack<float, Width>*>(y + i) = u;
+}
+
+template <class In>
+void run_bias_act(Cuda where, int64_t pixels, int64_t k, const In* in, const float* b, float slope,
+                  float* y) {
+  const int64_t n = pixels * k;
+  if (n == 0) return;
+  const bool quads = n % 4 == 0 && (k % 4 == 0 || !b) && aligned16(y) && aligned16(in);
+  launch(where, {"bias_act", unsigned(div_up(quads ? n / 4 : n, kBlock)), kBlock},
+         quads ? bias_act_kernel<In, 4> : bias_act_kernel<In, 1>, n, k, in, b, slope, y);
 }
 
 __global__ void __launch_bounds__(kBlock) round_kernel(const float* a, int64_t na, __nv_bfloat16* a_out,
@@ -34,8 +48,8 @@ __global__ void __launch_bounds__(kBlock) round_kernel(const float* a, int64_t n
   if (4 * i >= n) return;
   const Float4 q = load_quad(a + 4 * i, n - 4 * i);
   if (4 * i + 4 <= n)
-    *reinterpret_cast<Pack<uint32_t, 2>*>(a_out +
-                                          4 * i) = {{round_bf16(q.v[0], q.v[1]), round_bf16(q.v[2], q.v[3])}};
+    reinterpret_cast<Pack<uint32_t, 2>*>(a_out)[i] = {
+        {round_bf16(q.v[0], q.v[1]), round_bf16(q.v[2], q.v[3])}};
   else
     for (int j = 0; 4 * i + j < n; ++j) a_out[4 * i + j] = __float2bfloat16_rn(q.v[j]);
 }
@@ -53,9 +67,8 @@ ConvEngine engine_for(ConvEngine wish, ConvKind kind, Cuda where, const ConvShap
   }
   if (wish == ConvEngine::mma && !(aligned && mma_supports(kind, g, where.precision)))
     fail(
-        "convolution: the tensor core kernels take 3x3 filters, stride 1, channels in multiples of 32, tf32 "
-        "or "
-        "bf16 and aligned arrays, got filters (",
+        "convolution: tensor cores take 3x3 filters, stride 1, channels in multiples of 32, tf32 or bf16, "
+        "got (",
         g.k, ",", g.r, ",", g.s, ",", g.c, ") stride ", g.stride, "; let the engine choose");
   return wish;
 }
@@ -115,11 +128,11 @@ void conv_dw(Cuda where, const ConvShape& g, const float* x, const float* gy, fl
 }
 
 void bias_act(Cuda where, int64_t pixels, int64_t k, const float* b, float slope, float* y) {
-  const int64_t n = pixels * k;
-  if (n == 0 || (!b && slope == 1)) return;
-  const int width = k % 4 == 0 && aligned16(y) ? 4 : 1;
-  launch(where, {"bias_act", unsigned(div_up(n / width, kBlock)), kBlock},
-         width == 4 ? bias_act_kernel<4> : bias_act_kernel<1>, n, k, b, slope, y);
+  if (b || slope != 1) run_bias_act(where, pixels, k, y, b, slope, y);
+}
+void widen_bias_act(Cuda where, int64_t pixels, int64_t k, const void* half, const float* b, float slope,
+                    float* y) {
+  run_bias_act(where, pixels, k, static_cast<const __nv_bfloat16*>(half), b, slope, y);
 }
 
 void round_to_bf16(Cuda where, const float* a, int64_t na, void* a_out, const float* b, int64_t nb,

@@ -106,6 +106,7 @@ struct ProductTile {
   static constexpr int kPiecesATap = (kHaloPixels * kQuads + kThreads * kTaps - 1) / (kThreads * kTaps);
   static constexpr int kHaloWords = kHaloPixels * kRowWords, kFilterWords = TileFilters * kRowWords;
   static constexpr int kStages = 3;
+  static constexpr int kBlocks = kThreads == 256 ? 2 : 3;  // on an SM: few registers enough for that
   static_assert(TileRows % WarpRows == 0 && TileFilters % (8 * WarpColumns) == 0);
 
   // Bytes of shared memory: one halo if the channels come at once, else two in turn.
@@ -131,7 +132,7 @@ __device__ inline int place(int row, int quad) {
 }
 
 template <class Tile>
-__global__ void __launch_bounds__(Tile::kThreads) product_kernel(ProductArguments a) {
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) product_kernel(ProductArguments a) {
   using Type = typename Tile::Type;
   auto* const halo = dynamic_smem<uint32_t>();
   const int chunks = a.c / Tile::kChannels, steps = chunks * kTaps;

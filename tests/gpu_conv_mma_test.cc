@@ -177,6 +177,15 @@ TEST(ConvEngines, BiasAndActivationByThemselves) {
       }
       EXPECT_EQ(dy.read(), want);
     }
+  // Of bfloat16: what round_to_bf16 wrote, widened.
+  const std::vector<float> y = numbers(40 * 8, 3);
+  const GpuArray<float> dy(y), out(int64_t{40 * 8});
+  const GpuArray<uint16_t> half(int64_t{40 * 8});
+  round_to_bf16(test_gpu(), dy.get(), 160, half.get(), dy.get() + 160, 160, half.get() + 160);
+  widen_bias_act(test_gpu(), 40, 8, half.get(), nullptr, 0.5f, out.get());
+  std::vector<float> want;
+  for (const float v : y) want.push_back(rounded(v, Precision::bf16) * (v > 0 ? 1.0f : 0.5f));
+  EXPECT_EQ(out.read(), want);
 }
 
 TEST(ConvEngines, RoundsBothOperandsInOneLaunch) {

@@ -19,6 +19,7 @@
 #include "engine/checkpoint.h"
 #include "models/ganimation/editing.h"
 #include "models/ganimation/face_set.h"
+#include "tests/picture_bytes.h"
 
 namespace sga {
 namespace {
@@ -216,6 +217,11 @@ void make_ganimation_model(const fs::path& file, bool with_estimator) {
   save_checkpoint(file, export_model(generator, card, with_estimator ? &estimator : nullptr));
 }
 
+Words CliTest::ganimation_training() const {
+  return {"train",    "--data", at("faces.sgd"), "--conv-dim", "4",      "--critic-dim", "4",
+          "--blocks", "1",      "--batch",       "2",          "--quiet"};
+}
+
 void CliTest::expect_refused(const std::string& tool, const Words& words, int code,
                              const std::string& part) const {
   SCOPED_TRACE(tool + " " + joined(words));
@@ -238,6 +244,25 @@ Outcome CliTest::run_and_stop(const std::string& tool, const Words& words, const
     if (running && outcome.code != 0) break;
   }
   return outcome;
+}
+
+void CliTest::expect_bad_photographs_refused(const std::string& tool, const Words& words) const {
+  const std::string whole = text_of(kPhotograph);
+  write_text(folder / "empty.png", "");
+  write_text(folder / "text.png", "this is not a picture");
+  write_text(folder / "cut.png", whole.substr(0, whole.size() / 2));
+  save_png(folder / "small.png", test_picture(24, 24));
+  save_png(folder / "nobody.png", test_picture(120, 120));
+  write_file(folder / "huge.png", png_header(30'000, 30'000, 1, 0));
+  for (const auto& [name, part] : {std::pair{"missing.png", "there is no such file"},
+                                   {"empty.png", "the file is empty"},
+                                   {"text.png", "text.png"},
+                                   {"cut.png", "the PNG file is cut"},
+                                   {"small.png", "24x24"},
+                                   {"nobody.png", "no face was found"},
+                                   {"huge.png", "900 Mpx, the limit is 100 Mpx"},
+                                   {"", "it is a folder"}})
+    expect_refused(tool, words + Words{"--image", at(name)}, 1, part);
 }
 
 void CliTest::expect_bad_folders_refused(const std::string& tool, const Words& words) const {

@@ -61,6 +61,8 @@ void expect_whole_files(const fs::path& folder);
 /// The page refers to files beside it and to nothing else.
 void expect_local_page(const fs::path& page);
 
+/// The photograph that the project ships.
+inline const std::string kPhotograph = SGA_SOURCE_DIR "/data/astronaut.png";
 /// A smooth colour pattern; `phase` makes another one.
 Image test_picture(int64_t height, int64_t width, double phase = 0);
 
@@ -72,9 +74,14 @@ void make_ganimation_model(const fs::path& file, bool with_estimator = true);
 class CliTest : public testing::Test {
  protected:
   std::string at(const std::string& name) const { return (folder / name).string(); }
+  /// The quickest of trainings, on make_face_set's `folder`/faces.sgd; it needs a number of epochs or steps.
+  Words ganimation_training() const;
 
   /// The tool refuses: exit code, one sentence, and nothing in `folder` has changed.
   void expect_refused(const std::string& tool, const Words& words, int code, const std::string& part) const;
+  /// Every --image of a face that cannot be: missing, empty, no picture, cut, too small, without a face, too
+  /// large, a folder.
+  void expect_bad_photographs_refused(const std::string& tool, const Words& words_without_image) const;
   /// Every --out that cannot be: a folder with files, a file, below a file, where nobody can write.
   void expect_bad_folders_refused(const std::string& tool, const Words& words_without_out) const;
   /// The same command, ending in --out `out`, while the disk is full after `limits` bytes of a file: a

@@ -1,12 +1,9 @@
 // ganimation as a program: from a packed data set to an edited photograph, and everything it must refuse.
 #include "engine/checkpoint.h"
 #include "tests/cli.h"
-#include "tests/picture_bytes.h"
 
 namespace sga {
 namespace {
-
-const std::string kPhotograph = SGA_SOURCE_DIR "/data/astronaut.png";
 
 class CliGanimation : public CliTest {
  protected:
@@ -16,23 +13,7 @@ class CliGanimation : public CliTest {
   }
 
   Words training(const Words& more = {}) const {
-    return Words{"train",
-                 "--data",
-                 at("faces.sgd"),
-                 "--conv-dim",
-                 "4",
-                 "--critic-dim",
-                 "4",
-                 "--blocks",
-                 "1",
-                 "--batch",
-                 "2",
-                 "--epochs",
-                 "2",
-                 "--critic-steps",
-                 "2",
-                 "--quiet"} +
-           more;
+    return ganimation_training() + Words{"--epochs", "2", "--critic-steps", "2"} + more;
   }
   Words editing(const Words& more = {}) const {
     return Words{"edit", "--model", at("model.safetensors"), "--image", kPhotograph, "--quiet"} + more;
@@ -113,31 +94,8 @@ TEST_F(CliGanimation, ExpressionsThatAreNone) {
 }
 
 TEST_F(CliGanimation, PhotographsThatAreNone) {
-  const std::string whole = text_of(kPhotograph);
-  write_text(folder / "empty.png", "");
-  write_text(folder / "text.png", "this is not a picture");
-  write_text(folder / "cut.png", whole.substr(0, whole.size() / 2));
-  save_png(folder / "small.png", test_picture(24, 24));
-  save_png(folder / "nobody.png", test_picture(120, 120));
-  write_file(folder / "huge.png", ByteWriter()
-                                      .add(png_header(10001, 10000, 8, 2))
-                                      .add(png_chunk("IDAT", Bytes(16)))
-                                      .add(png_chunk("IEND", {}))
-                                      .bytes);
-  const auto refused = [&](const std::string& name, const std::string& part) {
-    expect_refused("ganimation",
-                   {"edit", "--model", at("model.safetensors"), "--image", at(name), "--preset", "anger",
-                    "--out", at("bad")},
-                   1, part);
-  };
-  refused("missing.png", "there is no such file");
-  refused("empty.png", "the file is empty");
-  refused("text.png", "text.png");
-  refused("cut.png", "the PNG file is cut");
-  refused("small.png", "24x24");
-  refused("nobody.png", "no face was found");
-  refused("huge.png", "the limit is 100 Mpx");
-  refused("", "it is a folder");
+  expect_bad_photographs_refused(
+      "ganimation", {"edit", "--model", at("model.safetensors"), "--preset", "anger", "--out", at("bad")});
 }
 
 TEST_F(CliGanimation, ModelsThatAreNone) {
@@ -272,11 +230,9 @@ TEST_F(CliGanimation, ResumesWithTheDataOfTheRunAndNoOther) {
 }
 
 TEST_F(CliGanimation, StepsAreExact) {
-  const Words words = {"train",    "--data", at("faces.sgd"), "--conv-dim", "4",      "--critic-dim", "4",
-                       "--blocks", "1",      "--batch",       "2",          "--quiet"};
   for (const std::string steps : {"7", "31"}) {
     const Outcome outcome =
-        run_tool("ganimation", words + Words{"--steps", steps, "--out", at("run" + steps)});
+        run_tool("ganimation", ganimation_training() + Words{"--steps", steps, "--out", at("run" + steps)});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(load_checkpoint(folder / ("run" + steps) / "checkpoint.safetensors").meta("iteration"), steps);
   }
@@ -285,7 +241,8 @@ TEST_F(CliGanimation, StepsAreExact) {
       run_tool("ganimation", {"train", "--resume", "--steps", "9", "--quiet", "--out", at("run7")});
   EXPECT_EQ(more.code, 0) << more.err;
   EXPECT_EQ(load_checkpoint(folder / "run7/checkpoint.safetensors").meta("iteration"), "9");
-  expect_refused("ganimation", words + Words{"--steps", "0", "--out", at("bad")}, 2, "--steps");
+  expect_refused("ganimation", ganimation_training() + Words{"--steps", "0", "--out", at("bad")}, 2,
+                 "--steps");
 }
 
 TEST_F(CliGanimation, InfoTakesTheFileEitherWay) {

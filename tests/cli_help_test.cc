@@ -76,7 +76,7 @@ TEST(CliHelp, EverySubcommandExplainsItsOptions) {
   }
 }
 
-TEST(CliHelp, DefaultsAreShown) {
+TEST(CliHelp, OptionsAndDefaultsAreShown) {
   struct Shown {
     const char *option, *value;
   };
@@ -92,7 +92,12 @@ TEST(CliHelp, DefaultsAreShown) {
                                {"ganimation", "edit"},
                                {"singanimation", "expand"}})
     expect(command, shared);
-  expect({"singan", "train"}, {{"--preset", "=default"},
+  expect({"singan", "train"}, {{"--image", "Picture to train on"},
+                               {"--out", "REQUIRED"},
+                               {"--iterations", "=0"},
+                               {"--resume", "Go on"},
+                               {"--force", "not empty"},
+                               {"--preset", "=default"},
                                {"--quality", "=standard"},
                                {"--min-size", "=25"},
                                {"--max-size", "=250"},
@@ -114,7 +119,11 @@ TEST(CliHelp, DefaultsAreShown) {
                                        {"--inject", "=N-1"},
                                        {"--quality", "=standard"},
                                        {"--seed", "=0"}});
-  expect({"facedata", "prepare"}, {{"--size", "=128"},
+  expect({"facedata", "prepare"}, {{"--images", "REQUIRED"},
+                                   {"--labels", "REQUIRED"},
+                                   {"--landmarks", "faces are searched for"},
+                                   {"--identity", "nobody is both"},
+                                   {"--size", "=128"},
                                    {"--confidence", "=0.88"},
                                    {"--margin", "=1.5"},
                                    {"--split", "=0.8"},

@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 
+#include <nlohmann/json.hpp>
+
 #include "engine/checkpoint.h"
 #include "tests/cli.h"
 #include "tests/picture_bytes.h"
@@ -16,8 +18,8 @@ class CliSingan : public CliTest {
  protected:
   void SetUp() override { save_png(folder / "picture.png", test_picture(32, 40)); }
 
-  Words training(const Words& more = {}) const {
-    return Words{"train", "--image", at("picture.png"), "--iterations", "2", "--quiet"} + more;
+  Words training(const Words& more = {}, const std::string& iterations = "2") const {
+    return Words{"train", "--image", at("picture.png"), "--iterations", iterations, "--quiet"} + more;
   }
   void train(const std::string& out) const {
     const Outcome outcome = run_tool("singan", training({"--out", at(out)}));
@@ -35,6 +37,8 @@ TEST_F(CliSingan, FromAPictureToSamples) {
   expect_whole_files(folder / "run");
   expect_local_page(folder / "run/index.html");
   EXPECT_EQ(load_image(folder / "run/sample_000.png").width, 40);
+  const std::string& metrics = trained.at("metrics.jsonl");
+  EXPECT_GT(nlohmann::json::parse(metrics.substr(0, metrics.find('\n'))).at("g_rec").get<double>(), 0);
 
   const Outcome sampled = run_tool("singan", {"sample", "--model", at("run"), "--count", "2", "--start-scale",
                                               "1", "--quiet", "--out", at("samples")});
@@ -53,9 +57,32 @@ TEST_F(CliSingan, FromAPictureToSamples) {
   EXPECT_EQ(
       differences(trained, contents(folder / "run"), {"config.json", "checkpoint.previous.safetensors"}),
       Words{});
-  // The same seed gives the same bytes; the page names no time and no folder.
-  train("again");
+  expect_refused("singan", training({"--out", at("run")}), 1, "--resume");
+  // The same seed gives the same bytes, --quiet or not; the page names no time and no folder.
+  const Words aloud = {"train", "--image", at("picture.png"), "--iterations", "2", "--out", at("again")};
+  EXPECT_EQ(run_tool("singan", aloud).code, 0);
   EXPECT_EQ(differences(trained, contents(folder / "again"), {"config.json"}), Words{});
+}
+
+TEST_F(CliSingan, SamplesOfAModel) {
+  train("run");
+  const auto sample = [&](const std::string& model, const std::string& out, const Words& more) {
+    const Words words = {"sample", "--model", at(model), "--scale-h", "1.5", "--out", at(out)};
+    EXPECT_EQ(run_tool("singan", words + more).code, 0);
+    return text_of(folder / out / "sample_000.png");
+  };
+  const std::string first = sample("run", "a", {"--count", "3"});
+  EXPECT_EQ(load_image(folder / "a/sample_002.png").width, 60);
+  EXPECT_EQ(load_image(folder / "a/sample_002.png").height, 32);
+  // Picture i depends on the seed alone, not on the count or on how the model is named.
+  EXPECT_EQ(sample("run/model.safetensors", "b", {"--count", "1"}), first);
+  EXPECT_NE(sample("run", "c", {"--count", "1", "--seed", "1"}), first);
+
+  for (const auto& [words, part] : {std::pair{Words{"--start-scale", "2"}, "start"},
+                                    {{"--start-scale", "-1"}, "start"},
+                                    {{"--scale-h", "0"}, "0.1"},
+                                    {{"--scale-v", "nan"}, "0.1"}})
+    expect_refused("singan", Words{"sample", "--model", at("run"), "--out", at("bad")} + words, 1, part);
 }
 
 TEST_F(CliSingan, PicturesThatAreNone) {
@@ -68,11 +95,7 @@ TEST_F(CliSingan, PicturesThatAreNone) {
   damaged[whole.size() / 2] ^= 1;
   write_text(folder / "damaged.png", damaged);
   save_png(folder / "small.png", test_picture(24, 60));
-  write_file(folder / "huge.png", ByteWriter()
-                                      .add(png_header(12000, 9000, 8, 2))
-                                      .add(png_chunk("IDAT", Bytes(16)))
-                                      .add(png_chunk("IEND", {}))
-                                      .bytes);
+  write_file(folder / "huge.png", png_header(12000, 9000, 8, 2));
   ASSERT_EQ(::mkfifo((folder / "pipe.png").c_str(), 0600), 0);  // nobody will ever write into it
 
   const auto refused = [&](const std::string& image, const std::string& part) {
@@ -85,7 +108,7 @@ TEST_F(CliSingan, PicturesThatAreNone) {
   refused(at("missing.png"), "missing.png\": there is no such file");
   refused(at("empty.png"), "empty.png\": the file is empty");
   refused(at("text.png"), "text.png");
-  refused(at("cut.png"), "the PNG file is cut");
+  refused(at("cut.png"), "cut.png\": the PNG file is cut");
   refused(at("head.png"), "the PNG file is cut");
   refused(at("damaged.png"), "checksum");
   refused(at("small.png"), "60x24");
@@ -122,6 +145,9 @@ TEST_F(CliSingan, ModelsThatAreNone) {
     expect_refused("singan", {"info", "--model", file}, 1, file);
     expect_refused("singan", {"sample", "--model", file, "--out", at("bad")}, 1, file);
   }
+  expect_refused("singan", {"sample", "--model", at(""), "--out", at("bad")}, 1, "model.safetensors");
+  expect_refused("singan", {"sample", "--model", at("other.safetensors"), "--out", at("bad")}, 1,
+                 "ganimation");
 }
 
 TEST_F(CliSingan, FoldersThatCannotBe) {
@@ -135,6 +161,7 @@ TEST_F(CliSingan, FoldersThatCannotBe) {
                  "the run was started with --seed 0, not 5");
   expect_refused("singan", training({"--resume", "--preset", "official", "--out", at("run")}), 2,
                  "--preset default, not official");
+  expect_refused("singan", training({"--resume", "--out", at("run")}, "3"), 2, "--iterations 2");
   write_text(folder / "run/config.json", "{\"tool\": ");
   expect_refused("singan", training({"--resume", "--out", at("run")}), 1, "is not the config.json of a run");
 }
@@ -163,15 +190,20 @@ TEST_F(CliSingan, FullDisk) {
   EXPECT_EQ(text_of(folder / "full/model.safetensors"), text_of(folder / "straight/model.safetensors"));
 }
 
-TEST_F(CliSingan, OptionsThatContradict) {
-  const auto refused = [&](const Words& words, const std::string& part) {
-    expect_refused("singan", words + Words{"--out", at("bad")}, 2, part);
+TEST_F(CliSingan, OptionsThatCannotBe) {
+  const auto refused = [&](const Words& words, const std::string& part, int code = 2) {
+    expect_refused("singan", words + Words{"--out", at("bad")}, code, part);
   };
+  refused({"train"}, "--image");
   refused(training({"--quality", "full"}), "--quality");
-  refused(training({"--preset", "oficial"}), "oficial");
+  refused(training({"--preset", "oficial"}), "--preset: oficial");
+  refused(training({"--resume", "--force"}), "--resume");
+  refused(training({"--scale-factor", "nan"}), "--scale-factor", 1);
+  refused(training({"--min-size", "3"}), "--min-size", 1);
   refused(training({"--iterations", "many"}), "--iterations");
   refused(training({"--seed", "-1"}), "--seed");
   refused(training({"--itertions", "3"}), "did you mean --iterations?");
+  refused(training({"--sed", "1"}), "did you mean --seed?");
   refused({"sample", "--model", at("run"), "--count", "0"}, "--count");
   refused({"sample", "--model", at("run"), "--resume"}, "unknown option --resume");
 }

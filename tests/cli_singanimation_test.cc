@@ -5,20 +5,18 @@
 #include "models/ganimation/csv.h"
 #include "models/ganimation/openface.h"
 #include "tests/cli.h"
-#include "tests/picture_bytes.h"
 
 namespace sga {
 namespace {
-
-const std::string kPhotograph = SGA_SOURCE_DIR "/data/astronaut.png";
 
 class CliSinganimation : public CliTest {
  protected:
   void SetUp() override { make_ganimation_model(folder / "model.safetensors"); }
 
-  Words expanding(const Words& more, const std::string& iterations = "1") const {
+  Words expanding(const Words& more, const std::string& iterations = "1",
+                  const std::string& samples = "1") const {
     return Words{"expand",    "--model", at("model.safetensors"), "--image",  kPhotograph, "--size", "32",
-                 "--samples", "1",       "--iterations",          iterations, "--quiet"} +
+                 "--samples", samples,   "--iterations",          iterations, "--quiet"} +
            more;
   }
   void expand(const std::string& out, const Words& more) const {
@@ -154,18 +152,13 @@ TEST_F(CliSinganimation, ExpressionsThatAreNone) {
   refused({"--presets", at("presets.txt"), "--expressions", "smirk"}, 1, "presets.txt");
 }
 
-TEST_F(CliSinganimation, FilesThatAreNone) {
-  const std::string whole = text_of(kPhotograph), model = text_of(folder / "model.safetensors");
-  write_text(folder / "empty.png", "");
-  write_text(folder / "text.png", "this is not a picture");
-  write_text(folder / "cut.png", whole.substr(0, whole.size() / 2));
-  save_png(folder / "small.png", test_picture(24, 24));
-  save_png(folder / "nobody.png", test_picture(100, 100));
-  write_file(folder / "huge.png", ByteWriter()
-                                      .add(png_header(30'000, 30'000, 1, 0))
-                                      .add(png_chunk("IDAT", Bytes(16)))
-                                      .add(png_chunk("IEND", {}))
-                                      .bytes);
+TEST_F(CliSinganimation, PhotographsThatAreNone) {
+  expect_bad_photographs_refused(
+      "singanimation", {"expand", "--model", at("model.safetensors"), "--au", "12=1", "--out", at("bad")});
+}
+
+TEST_F(CliSinganimation, ModelsThatAreNone) {
+  const std::string model = text_of(folder / "model.safetensors");
   write_text(folder / "cut.safetensors", model.substr(0, model.size() - 1));
   write_text(folder / "header.safetensors", std::string("\xff\xff\xff\xff\0\0\0\0", 8) + model.substr(8));
   Checkpoint other;
@@ -173,23 +166,15 @@ TEST_F(CliSinganimation, FilesThatAreNone) {
   save_checkpoint(folder / "other.safetensors", other);
   make_ganimation_model(folder / "blind.safetensors", false);
 
-  const auto refused = [&](const std::string& image, const std::string& model_file, const std::string& part) {
+  const auto refused = [&](const std::string& file, const std::string& part) {
     expect_refused(
         "singanimation",
-        {"expand", "--image", image, "--model", at(model_file), "--au", "12=1", "--out", at("bad")}, 1, part);
+        {"expand", "--image", kPhotograph, "--model", at(file), "--au", "12=1", "--out", at("bad")}, 1, part);
   };
-  const std::string good = "model.safetensors";
-  refused(at("missing.png"), good, "there is no such file");
-  refused(at("empty.png"), good, "the file is empty");
-  refused(at("text.png"), good, "text.png");
-  refused(at("cut.png"), good, "the PNG file is cut");
-  refused(at("small.png"), good, "24x24");
-  refused(at("nobody.png"), good, "no face was found");
-  refused(at("huge.png"), good, "900 Mpx, the limit is 100 Mpx");
-  refused(kPhotograph, "missing.safetensors", "missing.safetensors");
-  refused(kPhotograph, "cut.safetensors", "cut.safetensors");
-  refused(kPhotograph, "header.safetensors", "header of 4294967295 bytes");
-  refused(kPhotograph, "other.safetensors", "other.safetensors is not a GANimation model");
+  refused("missing.safetensors", "missing.safetensors");
+  refused("cut.safetensors", "cut.safetensors");
+  refused("header.safetensors", "header of 4294967295 bytes");
+  refused("other.safetensors", "other.safetensors is not a GANimation model");
   expect_refused("singanimation",
                  {"expand", "--image", kPhotograph, "--model", at("blind.safetensors"), "--mode", "add",
                   "--expressions", "fear", "--out", at("bad")},
@@ -247,20 +232,7 @@ TEST_F(CliSinganimation, ResumesWithTheFilesOfTheRun) {
 
 // Wherever it is stopped it ends soon, keeps what is done, and goes on to the same bytes.
 TEST_F(CliSinganimation, InterruptedAmongTheSamples) {
-  const Words words = {"expand",
-                       "--model",
-                       at("model.safetensors"),
-                       "--image",
-                       kPhotograph,
-                       "--size",
-                       "32",
-                       "--samples",
-                       "400",
-                       "--iterations",
-                       "1",
-                       "--quiet",
-                       "--expressions",
-                       "anger,sadness"};
+  const Words words = expanding({"--expressions", "anger,sadness"}, "1", "400");
   ASSERT_EQ(run_tool("singanimation", words + Words{"--out", at("straight")}).code, 0);
   const std::string first = "anger/samples/anger_000.png", last = "anger/samples/anger_399.png";
   const Outcome stopped = run_and_stop("singanimation", words, "stopped", SIGINT, first);

@@ -1,9 +1,7 @@
-#include <gtest/gtest.h>
-#include <sys/wait.h>
+// What the tools share: command line, progress, run folders, pages.
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <limits>
@@ -11,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/tensor.h"
+#include "tests/cli.h"
 #include "tests/error_text.h"
-#include "tests/temp_folder.h"
 #include "tools/command.h"
 #include "tools/font.h"
 #include "tools/page.h"
@@ -27,40 +25,25 @@ using testing::internal::CaptureStdout;
 using testing::internal::GetCapturedStderr;
 using testing::internal::GetCapturedStdout;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-std::string text_of(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
 // ---- command line
-
-struct Outcome {
-  int code;
-  std::string out, err;
-};
 
 struct FakeOptions {
   CommonOptions common;
   std::string image;
   double rate = 5e-4;
-  std::vector<std::string> expressions = {"happiness", "sadness"};
+  Words expressions = {"happiness", "sadness"};
 };
 
-/// A tool with the subcommands train and info; `work` is what train does.
-Outcome run_fake(
-    std::vector<std::string> words,
-    const std::function<void(FakeOptions&, CLI::App&)>& work = [](FakeOptions&, CLI::App&) {}) {
+using Work = std::function<void(FakeOptions&, CLI::App&)>;
+const Work kNoWork = [](FakeOptions&, CLI::App&) {};
+
+/// The exit code of a tool with the subcommands train and info; `work` is what train does.
+int fake_tool(Words words, const Work& work) {
   words.insert(words.begin(), "fake");
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  CaptureStdout();
-  CaptureStderr();
-  const int code = run_tool(
+  return run_tool(
       static_cast<int>(words.size()), argv.data(), {"fake", "A tool for tests."}, [&](CLI::App& app) {
         auto options = std::make_shared<FakeOptions>();
         CLI::App* train = app.add_subcommand("train", "Train");
@@ -73,17 +56,17 @@ Outcome run_fake(
         train->callback([=] { work(*options, *train); });
         app.add_subcommand("info", "Describe")->add_option("--model", options->image, "File")->required();
       });
+}
+
+/// The tool in this process, so that a test can look into `work`.
+Outcome run_fake(const Words& words, const Work& work = kNoWork) {
+  CaptureStdout();
+  CaptureStderr();
+  const int code = fake_tool(words, work);
   Outcome outcome{code, GetCapturedStdout(), GetCapturedStderr()};
   if (testing::Test::HasFailure())
     std::cout << outcome.out;  // a failure inside `work` was reported to the captured stdout
   return outcome;
-}
-
-/// Exactly one line, from the tool.
-void expect_sentence(const Outcome& outcome, const std::string& part) {
-  EXPECT_TRUE(outcome.err.starts_with("fake: ")) << outcome.err;
-  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
-  EXPECT_TRUE(contains(outcome.err, part)) << outcome.err;
 }
 
 TEST(Command, DoneIsZeroAndSilent) {
@@ -109,11 +92,11 @@ TEST(Command, HelpPrintsDefaultsAndVersion) {
 }
 
 TEST(Command, WrongUsageIsTwoWithTheNearestName) {
-  const auto expect = [](const std::vector<std::string>& words, const std::string& part) {
+  const auto expect = [](const Words& words, const std::string& part) {
     SCOPED_TRACE(part);
     const Outcome outcome = run_fake(words, [](FakeOptions&, CLI::App&) { ADD_FAILURE() << "must not run"; });
     EXPECT_EQ(outcome.code, 2);
-    expect_sentence(outcome, part);
+    expect_sentence(outcome, "fake", part);
     EXPECT_TRUE(contains(outcome.err, "--help")) << outcome.err;
   };
   expect({"train", "--out", "x", "--imge", "a.png"}, "unknown option --imge, did you mean --image?");
@@ -137,14 +120,14 @@ TEST(Command, ExitCodesOfWhatIsThrown) {
   };
   const Outcome failed = thrown(Error("photo.jpg: no face\n\033[31mred"));
   EXPECT_EQ(failed.code, 1);
-  expect_sentence(failed, "photo.jpg: no face ?[31mred");
+  expect_sentence(failed, "fake", "photo.jpg: no face ?[31mred");
   EXPECT_EQ(thrown(std::runtime_error("other")).code, 1);
   const Outcome memory = thrown(std::bad_alloc());
   EXPECT_EQ(memory.code, 1);
-  expect_sentence(memory, "ran out of memory; lower the size of the picture or the batch");
+  expect_sentence(memory, "fake", "ran out of memory; lower the size of the picture or the batch");
   const Outcome usage = thrown(UsageError("--a and --b exclude each other"));
   EXPECT_EQ(usage.code, 2);
-  expect_sentence(usage, "--a and --b exclude each other (see fake train --help)");
+  expect_sentence(usage, "fake", "--a and --b exclude each other (see fake train --help)");
   EXPECT_EQ(thrown(Interrupted()).code, 130);
 }
 
@@ -153,7 +136,7 @@ TEST(Command, OutOfMemoryNamesTheBytesOfTensors) {
     static const Tensor held = zeros({1'000'000});
     throw std::bad_alloc();
   });
-  expect_sentence(outcome, "ran out of memory with 4 MB in tensors; lower");
+  expect_sentence(outcome, "fake", "ran out of memory with 4 MB in tensors; lower");
 }
 
 TEST(Command, MissingDeviceIsThree) {
@@ -161,7 +144,7 @@ TEST(Command, MissingDeviceIsThree) {
   const Outcome outcome = run_fake({"train", "--out", "x", "--device", "cuda"},
                                    [](FakeOptions& o, CLI::App&) { use_device(o.common); });
   EXPECT_EQ(outcome.code, 3);
-  expect_sentence(outcome, "device: cuda cannot run here");
+  expect_sentence(outcome, "fake", "device: cuda cannot run here");
   for (const char* device : {"auto", "cpu"})
     EXPECT_EQ(run_fake({"train", "--out", "x", "--device", device},
                        [](FakeOptions& o, CLI::App&) { use_device(o.common); })
@@ -180,17 +163,11 @@ TEST(Command, SignalSetsTheFlagAndTheSecondLeaves) {
     EXPECT_EQ(outcome.code, 130);
     EXPECT_TRUE(contains(outcome.err, "--resume")) << outcome.err;
   }
-  const pid_t child = fork();
-  if (child == 0) {
-    run_fake({"train", "--out", "x"}, [](FakeOptions&, CLI::App&) {
-      raise(SIGINT);
-      raise(SIGINT);
-    });
-    _exit(0);
-  }
-  int status = -1;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 130) << status;
+  const Work twice = [](FakeOptions&, CLI::App&) {
+    raise(SIGINT);
+    raise(SIGINT);
+  };
+  EXPECT_EXIT(fake_tool({"train", "--out", "x"}, twice), testing::ExitedWithCode(130), "");
 }
 
 TEST(Command, OptionValuesAreTheEffectiveOnes) {
@@ -210,7 +187,7 @@ TEST(Command, OptionValuesAreTheEffectiveOnes) {
 }
 
 TEST(Command, NearestName) {
-  const std::vector<std::string> names = {"--image", "--images", "--out"};
+  const Words names = {"--image", "--images", "--out"};
   EXPECT_EQ(nearest_name("--imges", names), "--images");
   EXPECT_EQ(nearest_name("--ot", names), "--out");
   EXPECT_EQ(nearest_name("--temperature", names), "");
@@ -282,22 +259,17 @@ TEST(RunFolder, RefusesAFileAndAPlaceItCannotWriteTo) {
 TEST(RunFolder, OneProcessAtATime) {
   const TempFolder temporary;
   RunFolder first(temporary / "run", false, false);
-  const std::string sentence = error_text([&] { RunFolder(temporary / "run", false, false); });
-  EXPECT_TRUE(contains(sentence, "another process")) << sentence;
-  const pid_t child = fork();
-  if (child == 0)
-    _exit(contains(error_text([&] { RunFolder(temporary / "run", true, false); }), "another process") ? 0
-                                                                                                      : 1);
-  int status = -1;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
+  const auto refused = [&](bool resume) {
+    return contains(error_text([&] { RunFolder(temporary / "run", resume, false); }), "another process");
+  };
+  EXPECT_TRUE(refused(false));
+  EXPECT_EXIT(_exit(refused(true) ? 0 : 1), testing::ExitedWithCode(0), "");
 }
 
 /// Runs `fake train --out FOLDER words...` with a run folder; returns what happened and the options seen
 /// after it.
-Outcome train_in(const fs::path& folder, std::vector<std::string> words, FakeOptions* seen = nullptr) {
-  words.insert(words.begin(), {"train", "--out", folder.string()});
-  return run_fake(words, [&](FakeOptions& options, CLI::App& app) {
+Outcome train_in(const fs::path& folder, const Words& words, FakeOptions* seen = nullptr) {
+  return run_fake(Words{"train", "--out", folder.string()} + words, [&](FakeOptions& options, CLI::App& app) {
     RunFolder run(options.common.out, options.common.resume, options.common.force);
     run.configure(app, {"image"});
     if (seen) *seen = options;
@@ -322,19 +294,19 @@ TEST(RunFolder, ConfigHoldsEffectiveOptionsAndResumeKeepsThem) {
   EXPECT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_EQ(seen.common.seed, 7u);
   EXPECT_EQ(seen.rate, 0.001);
-  EXPECT_EQ(seen.expressions, (std::vector<std::string>{"anger", "fear"}));
+  EXPECT_EQ(seen.expressions, (Words{"anger", "fear"}));
   EXPECT_EQ(seen.image, "new.png");
   EXPECT_EQ(nlohmann::json::parse(text_of(folder / "config.json"))["options"]["seed"], "7");
 
   const Outcome refused = train_in(folder, {"--resume", "--seed", "8"});
   EXPECT_EQ(refused.code, 2);
-  expect_sentence(refused, "the run was started with --seed 7, not 8");
+  expect_sentence(refused, "fake", "the run was started with --seed 7, not 8");
   EXPECT_EQ(train_in(folder, {}).code, 1);
 
   write_file(folder / "config.json", R"({"tool": "other train", "options": {}})");
-  expect_sentence(train_in(folder, {"--resume"}), "holds a run of other train");
+  expect_sentence(train_in(folder, {"--resume"}), "fake", "holds a run of other train");
   write_file(folder / "config.json", "{\"tool\": ");
-  expect_sentence(train_in(folder, {"--resume"}), "is not the config.json of a run");
+  expect_sentence(train_in(folder, {"--resume"}), "fake", "is not the config.json of a run");
 }
 
 TEST(RunFolder, MetricsAppendAndRewind) {

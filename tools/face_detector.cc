@@ -42,7 +42,8 @@ void load(cv::CascadeClassifier& cascade, const fs::path& path) {
 struct FaceDetector::Cascades {
   cv::CascadeClassifier face, eye;
 
-  /// Faces of at least 1/share of the smaller side. The time goes into the small ones.
+  /// Faces of at least 1/share of the smaller side. The time goes into the small ones, so large ones are
+  /// searched first.
   std::vector<cv::Rect> search(const cv::Mat& grey, int share) {
     cv::Mat picture;
     cv::equalizeHist(grey, picture);
@@ -83,7 +84,7 @@ std::vector<FaceRectangle> FaceDetector::detect(const Image& photo) {
   values.convertTo(bytes, CV_8U, 255);
   if (scale < 1) cv::resize(bytes, bytes, {}, scale, scale, cv::INTER_AREA);
 
-  std::vector<cv::Rect> found = cascades_->search(bytes, 4);
+  std::vector<cv::Rect> found = cascades_->search(bytes, 3);
   if (found.empty()) found = cascades_->search(bytes, 12);
   if (found.empty()) {  // a face cut so close that it touches the edge is found once there is something
                         // around it

@@ -205,7 +205,7 @@ void cut_all(const PictureSource& pictures, const std::vector<Job>& jobs, const 
     for (size_t t = 0; t < detectors.size(); ++t)
       workers.emplace_back([&, t] {
         try {
-          for (size_t i; (i = next++) < outcomes.size();)
+          for (size_t i; !interrupted() && (i = next++) < outcomes.size();)
             outcomes[i] = cut(pictures, jobs[begin + i], recipe, detectors[t] ? &*detectors[t] : nullptr);
         } catch (...) {
           failures[t] = std::current_exception();
@@ -214,13 +214,13 @@ void cut_all(const PictureSource& pictures, const std::vector<Job>& jobs, const 
     workers.clear();  // joins
     for (const std::exception_ptr& failure : failures)
       if (failure) std::rethrow_exception(failure);
+    if (interrupted()) throw Interrupted("interrupted; no file was written");
     for (size_t i = 0; i < outcomes.size(); ++i) {
       if (outcomes[i].kind.empty())
         writer.add(jobs[begin + i].record, outcomes[i].rgb);
       else
         rejects.add(jobs[begin + i].record.name, outcomes[i].kind, outcomes[i].detail);
     }
-    if (interrupted()) throw Interrupted("interrupted; no file was written");
     progress.advance(static_cast<int64_t>(outcomes.size()));
   }
 }

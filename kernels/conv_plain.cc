@@ -1,5 +1,6 @@
-// Float convolution and matrix product of a build without oneDNN: loops over threads and neighbouring channels.
-// The GPU does the work there; this is what its results are compared with, and what --device cpu falls back to.
+// Float convolution and matrix product of a build without oneDNN: loops over threads and neighbouring
+// channels. The GPU does the work there; this is what its results are compared with, and what --device cpu
+// falls back to.
 #include <omp.h>
 
 #include <algorithm>

@@ -116,10 +116,17 @@ def make_step(tensors, metadata, variant, device):
     return step
 
 
+def differences(losses):
+    """The critic's last bias has gradient zero, of which Adam makes whole steps in the direction of rounding: scores drift
+    by a common number, and only their differences can be compared."""
+    return {"d_fake - d_real": losses["d_fake"] - losses["d_real"], "penalty": losses["penalty"], "g_rec": losses["g_rec"]}
+
+
 def main():
     options = arguments(__doc__.splitlines()[0]).parse_args()
     tensors, metadata = read_safetensors(options.step)
-    return run(options, lambda variant, device: make_step(tensors, metadata, variant, device), metadata)
+    return run(options, lambda variant, device: make_step(tensors, metadata, variant, device), metadata,
+               meaning=differences if metadata["config.keep_bias"] == "1" else lambda losses: losses)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,31 @@ void row(const std::string& family, const Extent& e, double arrays, std::functio
       ->Iterations(1);
 }
 
+// The norm by each of its variants; the rows without a name in brackets take norm_variant's choice.
+void register_norm_variants(const Extent& e) {
+  const auto p = address;
+  const Tensor x = bench::noise(e.shape(), 1), y = bench::noise(e.shape(), 2), g = bench::noise(e.shape(), 3),
+               v = bench::noise(e.shape(), 4), out = empty(e.shape()), out2 = empty(e.shape());
+  const Tensor gamma = bench::noise({e.c}, 5), beta = bench::noise({e.c}, 6), sums = empty({e.n, e.c}),
+               sums2 = empty({e.n, e.c}), mean = zeros({e.n, e.c}), rstd = full({e.n, e.c}, 1);
+  const kernels::NormShape s{e.n, e.h * e.w, e.c, false};
+  for (int i = 0; i < int(std::size(kernels::kNormVariants)); ++i) {
+    const std::string variant = std::string(" (") + kernels::kNormVariants[i] + ")";
+    row("norm/forward" + variant, e, 2, [=] {
+      kernels::instance_norm_variant(gpu(), i, s, p(x), p(gamma), p(beta), 1e-5f, 0.2f, p(out), p(sums),
+                                     p(sums2));
+    });
+    row("norm/first" + variant, e, 4, [=] {
+      kernels::instance_norm_grad_variant(gpu(), i, s, p(x), p(y), p(g), p(gamma), p(mean), p(rstd), 0.2f,
+                                          p(out), p(sums), p(sums2));
+    });
+    row("norm/second" + variant, e, 6, [=] {
+      kernels::instance_norm_grad2_variant(gpu(), i, s, p(x), p(y), p(g), p(v), p(gamma), p(mean), p(rstd),
+                                           0.2f, p(out), p(out2), p(sums));
+    });
+  }
+}
+
 void register_random_row(const Extent& e) {
   const Tensor out = empty(e.shape());
   row("random/normal", e, 1, [=] { kernels::normal(gpu(), 1, nullptr, 0, address(out), e.numel()); });
@@ -57,7 +82,10 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   if (!bench::open_gpu()) return 3;
-  const auto activations = [](const Extent& e) { bench::register_activation_rows(gpu(), e, row); };
+  const auto activations = [](const Extent& e) {
+    bench::register_activation_rows(gpu(), e, row);
+    register_norm_variants(e);
+  };
   const auto images = [](const Extent& e) {
     bench::register_image_rows(gpu(), e, row);
     register_random_row(e);

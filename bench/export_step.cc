@@ -26,7 +26,7 @@ void begin(const Options& o) {
 
 void export_singan(const Options& o) {
   begin(o);
-  const std::vector<singan::Size> levels = bench::singan_levels(o.preset);
+  const std::vector<singan::Size> levels = bench::singan_levels();
   SGA_CHECK(o.scale >= 0 && size_t(o.scale) < levels.size(), "export_step: there are scales 0 to ",
             levels.size() - 1, ", got ", o.scale);
   const singan::Size level = levels[size_t(o.scale)];

@@ -13,7 +13,7 @@ namespace {
 
 using bench::address, bench::Extent;
 
-const Extent kLargeActivations[] = {{"singan scale 8", 1, 141, 188, 128},
+const Extent kLargeActivations[] = {{"singan scale 8", 1, 151, 200, 128},
                                     {"64 MiB", 1, 512, 512, 64},
                                     {"ganimation stem B=25", 25, 128, 128, 64},
                                     {"ganimation residual B=64", 64, 32, 32, 256}};

@@ -38,9 +38,9 @@ inline SinganStep make_singan_step(const std::string& preset, int64_t h, int64_t
   return step;
 }
 
-/// Sizes of the levels of a 188x250 picture.
-inline std::vector<singan::Size> singan_levels(const std::string& preset) {
-  return singan::make_pyramid(188, 250, singan::preset(preset).pyramid).levels;
+/// Sizes of the ten levels of a 188x250 picture in the official pyramid; the default one has eight.
+inline std::vector<singan::Size> singan_levels() {
+  return singan::make_pyramid(188, 250, singan::preset("official").pyramid).levels;
 }
 
 inline ganimation::TrainingConfig ganimation_config(const std::string& recipe, int64_t size, int64_t batch) {

@@ -159,7 +159,7 @@ void register_gpu_rows() {
   for (const Precision p : {Precision::fp32, Precision::tf32, Precision::bf16})
     for (const bool captured : {false, true}) {
       for (const char* preset : {"default", "official"}) {
-        const std::vector<singan::Size> levels = bench::singan_levels(preset);
+        const std::vector<singan::Size> levels = bench::singan_levels();
         for (size_t n = 0; n < levels.size(); ++n) {
           const int64_t h = levels[n].h, w = levels[n].w, width = singan::channels_at(int(n));
           const std::string name = std::string("singan_iteration/") + preset + "_scale" + std::to_string(n) +

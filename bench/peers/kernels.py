@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from common import arguments, write_result
 
-ACTIVATIONS = [("singan scale 3", 1, 49, 66, 32), ("singan scale 7", 1, 121, 160, 64), ("singan scale 8", 1, 141, 188, 128),
+ACTIVATIONS = [("singan scale 3", 1, 49, 66, 32), ("singan scale 7", 1, 121, 160, 64), ("singan scale 8", 1, 151, 200, 128),
                ("singan scale 9", 1, 188, 250, 128), ("ganimation residual", 16, 32, 32, 256),
                ("64 MiB", 1, 512, 512, 64), ("ganimation stem B=25", 25, 128, 128, 64)]
 IMAGES = [("188x250 picture", 1, 188, 250, 3), ("25 faces", 25, 128, 128, 3), ("64 MiB of pictures", 342, 128, 128, 3)]

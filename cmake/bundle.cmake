@@ -10,5 +10,6 @@ list(TRANSFORM programs REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE file
 list(JOIN files "|" files)
 add_custom_target(bundle
   COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DFOLDER=${CMAKE_BINARY_DIR}/singanimation-bundle
+          -DLIBRARIES=${CMAKE_BINARY_DIR}
           -DPROGRAMS=${files} -DSTRIP=${CMAKE_STRIP} -P ${CMAKE_SOURCE_DIR}/cmake/make_bundle.cmake
   DEPENDS ${programs} VERBATIM)

@@ -1,13 +1,12 @@
-# cmake -DSOURCE=<tree> -DFOLDER=<to make> -DPROGRAMS=a|b|... -DSTRIP=strip -P make_bundle.cmake
+# cmake -DSOURCE=<tree> -DFOLDER=<to make> -DPROGRAMS=a|b|... -DLIBRARIES=<our own> -DSTRIP=strip -P make_bundle.cmake
 set(limit_mb 40)
 string(REPLACE "|" ";" PROGRAMS "${PROGRAMS}")
 file(REMOVE_RECURSE ${FOLDER})
 file(COPY ${PROGRAMS} DESTINATION ${FOLDER}/bin)
 file(GLOB programs ${FOLDER}/bin/*)
-execute_process(COMMAND ${STRIP} ${programs} COMMAND_ERROR_IS_FATAL ANY)
 
 # What belongs to glibc and to NVIDIA comes from the machine it runs on.
-file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${programs} RESOLVED_DEPENDENCIES_VAR libraries
+file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${programs} RESOLVED_DEPENDENCIES_VAR libraries DIRECTORIES ${LIBRARIES}
      UNRESOLVED_DEPENDENCIES_VAR missing
      PRE_EXCLUDE_REGEXES "^lib(c|m|dl|rt|pthread|resolv|mvec)\\.so" "^ld-linux" "^lib(cuda|cudart|cublas|cublasLt|cudnn.*|nv.*)\\.so")
 if(missing)
@@ -19,6 +18,8 @@ foreach(library ${libraries})
   file(MAKE_DIRECTORY ${FOLDER}/lib)
   file(COPY_FILE ${file} ${FOLDER}/lib/${name})
 endforeach()
+file(GLOB libraries ${FOLDER}/lib/*)
+execute_process(COMMAND ${STRIP} ${programs} ${libraries} COMMAND_ERROR_IS_FATAL ANY)
 
 file(COPY ${SOURCE}/models/pretrained ${SOURCE}/models/ganimation/presets.txt DESTINATION ${FOLDER}/share/singanimation)
 file(COPY ${SOURCE}/tests/golden DESTINATION ${FOLDER}/share/source/tests)

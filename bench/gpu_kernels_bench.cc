@@ -68,7 +68,7 @@ void register_adam_row(const char* name, int tensors, int64_t numel) {
     const int64_t at = i * e.c;
     table.push_back({address(value) + at, address(g) + at, address(m) + at, address(v) + at, e.c});
   }
-  row("adam/step", e, 7, [=] {
+  row("adam/step", e, 7, [=, keep = std::vector{value, g, m, v}] {
     kernels::adam(gpu(), table.data(), tensors, address(rate), 0.5, 0.999, 1e-8,
                   reinterpret_cast<uint64_t*>(address(steps)), false);
   });

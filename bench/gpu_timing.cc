@@ -71,10 +71,6 @@ int runs_of(const std::function<void()>& f, int least, int most) {
   return int(std::clamp(0.2 / std::max(once, 1e-9), double(least), double(most)));
 }
 
-void report(benchmark::State& state, double seconds) {
-  for (auto _ : state) state.SetIterationTime(seconds);
-}
-
 }  // namespace
 
 bool open_gpu() {
@@ -159,21 +155,40 @@ double gpu_gemm_rate(Precision precision) {
   return rate;
 }
 
+void guarded(benchmark::State& state, const std::function<void()>& row) {
+  try {
+    row();
+  } catch (const Error& e) {  // the other rows still count
+    state.SkipWithError(e.what());
+    for (auto _ : state) {
+    }
+  }
+}
+
+void report_seconds(benchmark::State& state, double seconds) {
+  for (auto _ : state) state.SetIterationTime(seconds);
+}
+
 void gpu_bytes_row(benchmark::State& state, const std::function<void()>& f, double bytes) {
-  const double seconds = gpu_seconds(f, bytes), rate = bytes / seconds;
-  report(state, seconds);
-  state.counters["GB/s"] = rate * 1e-9;
-  state.counters["%copy"] = 100 * rate / gpu_copy_bandwidth();
-  state.counters["%same"] = 100 * rate / gpu_copy_bandwidth(bytes);
+  guarded(state, [&] {
+    const double seconds = gpu_seconds(f, bytes), rate = bytes / seconds;
+    const double same = gpu_copy_bandwidth(bytes);
+    report_seconds(state, seconds);
+    state.counters["GB/s"] = rate * 1e-9;
+    state.counters["%copy"] = 100 * rate / gpu_copy_bandwidth();
+    state.counters["%same"] = 100 * rate / same;
+  });
 }
 
 void gpu_flops_row(benchmark::State& state, const std::function<void()>& f, double flops, double bytes,
                    Precision precision) {
-  const double seconds = gpu_seconds(f, bytes), rate = flops / seconds;
-  report(state, seconds);
-  state.counters["GFLOP/s"] = rate * 1e-9;
-  state.counters["%gemm"] = 100 * rate / gpu_gemm_rate(precision);
-  state.counters["FLOP/byte"] = flops / bytes;
+  guarded(state, [&] {
+    const double seconds = gpu_seconds(f, bytes), rate = flops / seconds;
+    report_seconds(state, seconds);
+    state.counters["GFLOP/s"] = rate * 1e-9;
+    state.counters["%gemm"] = 100 * rate / gpu_gemm_rate(precision);
+    state.counters["FLOP/byte"] = flops / bytes;
+  });
 }
 
 }  // namespace sga::bench

@@ -34,6 +34,10 @@ double gpu_copy_bandwidth(double bytes);
 /// Float operations a second of an 8192^3 matrix product of normal random numbers.
 double gpu_gemm_rate(Precision precision);
 
+/// Runs a row; an Error in it becomes the row's error.
+void guarded(benchmark::State& state, const std::function<void()>& row);
+/// The time of a row that runs once.
+void report_seconds(benchmark::State& state, double seconds);
 /// Times f and reports GB/s, %copy, and %same: its share of a copy of as many bytes.
 void gpu_bytes_row(benchmark::State& state, const std::function<void()>& f, double bytes);
 /// Times f and reports GFLOP/s and %gemm, its share of the matrix product in the same arithmetic.

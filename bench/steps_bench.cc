@@ -127,8 +127,6 @@ void register_cpu_rows() {
 // ---- GPU
 
 #ifdef SGA_CUDA
-// peak_MB is what tensors held, device_MB what the process took from the GPU, convolution workspaces and
-// captured graphs included.
 void gpu_row(const std::string& name, Precision p, bool captured,
              const std::function<void(benchmark::State&)>& row) {
   const std::string full = name + "/" + name_of(p) + (captured ? "/captured" : "/eager");
@@ -138,10 +136,7 @@ void gpu_row(const std::string& name, Precision p, bool captured,
                                  StepGraph::set_enabled(captured);
                                  release_cached_memory();
                                  reset_memory_peak();
-                                 const int64_t before = cuda::free_memory();
-                                 row(state);
-                                 report_peak(state);
-                                 state.counters["device_MB"] = double(before - cuda::free_memory()) * 1e-6;
+                                 bench::guarded(state, [&] { row(state); });
                                  StepGraph::set_enabled(true);
                                })
       ->UseManualTime()
@@ -149,10 +144,15 @@ void gpu_row(const std::string& name, Precision p, bool captured,
       ->Unit(benchmark::kMillisecond);
 }
 
+// peak_MB is what tensors held. device_MB is what the whole GPU has in use: the driver's context and whatever
+// convolutions keep for themselves included.
 void report_step(benchmark::State& state, double seconds, double flops, Precision p) {
-  for (auto _ : state) state.SetIterationTime(seconds);
+  static const int64_t total = cuda::devices(nullptr).at(0).memory;
+  bench::report_seconds(state, seconds);
   state.counters["GFLOP/s"] = flops / seconds * 1e-9;
   state.counters["%gemm"] = 100 * flops / seconds / bench::gpu_gemm_rate(p);
+  state.counters["device_MB"] = double(total - cuda::free_memory()) * 1e-6;
+  report_peak(state);
 }
 
 void register_gpu_rows() {

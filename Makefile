@@ -1,5 +1,7 @@
 # make demo   one photograph in, expression images out: out/demo/index.html
 # make test   every test, and the sanitizer runs
+# make gpu-check   on a machine with a GPU: its tests, sanitizers, benches, training steps; into bench/results/
+# make bundle      what gpu-check needs as one folder, for a machine without compilers and libraries
 # make deps   what both need, from Debian 12's own packages; the other targets call it
 
 JOBS ?= $(shell nproc)
@@ -7,7 +9,7 @@ PACKAGES = g++ cmake ninja-build libdnnl-dev libopencv-dev opencv-data libstb-de
            zlib1g-dev libgtest-dev libbenchmark-dev
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build deps demo test clean
+.PHONY: build deps demo test gpu-check bundle clean
 build: deps
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS)
@@ -40,5 +42,12 @@ test: build
 	cmake --build --preset tsan -j $(JOBS) --target tsan_tests
 	ctest --test-dir build-tsan --output-on-failure -j $(JOBS) -L '^tsan$$'
 
+gpu-check: build
+	bench/gpu-check --build build --out bench/results all
+
+bundle: deps
+	cmake --preset bundle
+	cmake --build --preset bundle -j $(JOBS)
+
 clean:
-	rm -rf build build-asan build-tsan
+	rm -rf build build-asan build-tsan build-bundle

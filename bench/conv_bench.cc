@@ -9,27 +9,19 @@
 #include <string>
 
 #include "bench/ceilings.h"
+#include "bench/conv_rows.h"
 #include "engine/random.h"
-#include "kernels/conv.h"
 
 namespace sga {
 namespace {
 
-using kernels::ConvShape;
+using bench::Map, kernels::ConvShape;
 using Type = dnnl::memory::data_type;
 using Tag = dnnl::memory::format_tag;
 using Desc = dnnl::memory::desc;
 
-ConvShape shape_of(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t stride,
-                   int64_t pad) {
-  return {n, h, w, c, k, r, r, (h + 2 * pad - r) / stride + 1, (w + 2 * pad - r) / stride + 1, stride, pad};
-}
-
-enum Kind { kForward, kByData, kByWeights };
-const char* const kKindNames[] = {"forward", "by data", "by weights"};
-
 // The primitive alone, on memory of its own.
-std::function<void()> bare_primitive(Kind kind, const ConvShape& g) {
+std::function<void()> bare_primitive(Map map, const ConvShape& g) {
   dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(cpu);
   const Desc x({g.n, g.c, g.h, g.w}, Type::f32, Tag::nhwc), w({g.k, g.c, g.r, g.s}, Type::f32, Tag::any),
@@ -42,12 +34,12 @@ std::function<void()> bare_primitive(Kind kind, const ConvShape& g) {
       {dnnl::prop_kind::forward_training, direct, x, w, y, stride, pad, after}, cpu);
   dnnl::primitive primitive;
   std::unordered_map<int, dnnl::memory> args;
-  if (kind == kForward) {
+  if (map == Map::forward) {
     primitive = dnnl::convolution_forward(forward);
     args = {{DNNL_ARG_SRC, {x, cpu}},
             {DNNL_ARG_WEIGHTS, {forward.weights_desc(), cpu}},
             {DNNL_ARG_DST, {y, cpu}}};
-  } else if (kind == kByData) {
+  } else if (map == Map::by_data) {
     dnnl::convolution_backward_data::primitive_desc d({direct, x, w, y, stride, pad, after}, cpu, forward);
     primitive = dnnl::convolution_backward_data(d);
     args = {{DNNL_ARG_DIFF_DST, {y, cpu}},
@@ -88,26 +80,26 @@ double share_of_bare(const std::function<void()>& bare, const std::function<void
 }
 
 void register_rows(const std::string& name, const ConvShape& g) {
-  for (Kind kind : {kForward, kByData, kByWeights})
+  for (Map map : {Map::forward, Map::by_data, Map::by_weights})
     for (Precision precision : {Precision::fp32, Precision::bf16}) {
       if (precision == Precision::bf16 && !kernels::cpu_has_bf16()) continue;
-      const std::string title =
-          "conv/" + name + "/" + kKindNames[kind] + (precision == Precision::bf16 ? "/bf16" : "/fp32");
+      const std::string title = "conv/" + name + "/" + bench::kMapNames[size_t(map)] +
+                                (precision == Precision::bf16 ? "/bf16" : "/fp32");
       benchmark::RegisterBenchmark(title.c_str(), [=](benchmark::State& state) {
         Rng rng(1);
         const Tensor x = rng.normal({g.n, g.h, g.w, g.c}), w = rng.normal({g.k, g.r, g.s, g.c}),
                      y = rng.normal({g.n, g.p, g.q, g.k});
         const Cpu cpu{precision};
         const auto ours = [&] {
-          if (kind == kForward)
+          if (map == Map::forward)
             kernels::conv(cpu, g, x.data<float>(), w.data<float>(), nullptr, 1.0f, y.data<float>());
-          else if (kind == kByData)
+          else if (map == Map::by_data)
             kernels::conv_dx(cpu, g, y.data<float>(), w.data<float>(), x.data<float>());
           else
             kernels::conv_dw(cpu, g, x.data<float>(), y.data<float>(), w.data<float>());
         };
         if (precision == Precision::fp32)
-          state.counters["%bare"] = share_of_bare(bare_primitive(kind, g), ours, g.flops());
+          state.counters["%bare"] = share_of_bare(bare_primitive(map, g), ours, g.flops());
         for (auto _ : state) ours();
         bench::report_flops(state, g.flops());
       })->UseRealTime();
@@ -118,18 +110,7 @@ void register_rows(const std::string& name, const ConvShape& g) {
 }  // namespace sga
 
 int main(int argc, char** argv) {
-  using sga::shape_of;
-  sga::register_rows("singan scale 3, 32 channels", shape_of(1, 57, 74, 32, 32, 3, 1, 0));
-  sga::register_rows("singan scale 4, 64 channels", shape_of(1, 70, 90, 64, 64, 3, 1, 0));
-  sga::register_rows("singan scale 5, 64 channels", shape_of(1, 85, 110, 64, 64, 3, 1, 0));
-  sga::register_rows("singan scale 6, 64 channels", shape_of(1, 104, 136, 64, 64, 3, 1, 0));
-  sga::register_rows("singan scale 7, 64 channels", shape_of(1, 129, 168, 64, 64, 3, 1, 0));
-  sga::register_rows("singan scale 9, 128 channels", shape_of(1, 196, 258, 128, 128, 3, 1, 0));
-  sga::register_rows("singan first layer", shape_of(1, 131, 170, 3, 64, 3, 1, 0));
-  sga::register_rows("singan last layer", shape_of(1, 123, 162, 64, 3, 3, 1, 0));
-  sga::register_rows("ganimation residual", shape_of(16, 32, 32, 256, 256, 3, 1, 1));
-  sga::register_rows("ganimation stem", shape_of(16, 128, 128, 20, 64, 7, 1, 3));
-  sga::register_rows("ganimation down", shape_of(16, 128, 128, 64, 128, 4, 2, 1));
+  for (const auto& [name, shape] : sga::bench::kConvRows) sga::register_rows(name, shape);
   benchmark::AddCustomContext("gemm_GFLOP/s", std::to_string(sga::bench::gemm_rate() * 1e-9));
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -1,12 +1,20 @@
 // Whole training steps and one edit, as a share of the matrix product's rate over their convolutions.
+//   steps_bench [--device=cpu|cuda] [--benchmark_...]
+// On a GPU every scale of a 188x250 picture and GANimation's official batch, in all three arithmetics, eager
+// and captured (StepGraph).
 #include <benchmark/benchmark.h>
 
+#include <cstring>
+
 #include "bench/ceilings.h"
+#include "bench/model_steps.h"
 #include "engine/device.h"
 #include "engine/memory.h"
 #include "models/ganimation/editing.h"
-#include "models/ganimation/training.h"
-#include "models/singan/training.h"
+#ifdef SGA_CUDA
+#include "bench/gpu_timing.h"
+#include "kernels/cuda.h"
+#endif
 
 namespace sga {
 namespace {
@@ -20,31 +28,13 @@ double patch_net_flops(int64_t h, int64_t w, int64_t in, int64_t width, int64_t 
   return total;
 }
 
-// One SinGAN iteration of a level as the preset orders it; convolutions that the mathematics needs: in units
-// of a forward pass, 12 a critic step and 2 for the adversarial gradient; generator 1 a critic step, then 2 +
-// 3 for each walk back. Priors are left out: they are another level's work.
-void singan_iteration(benchmark::State& state, const char* preset, int64_t h, int64_t w, int64_t width,
-                      Precision p) {
-  set_precision(p);
-  const singan::Config config = singan::preset(preset);
-  const singan::NetOptions options{.width = width, .keep_bias = config.keep_bias};
-  Rng rng(1);
-  singan::LevelTraining level(options, rng.uniform({1, h, w, 3}));
-  level.generator.net.initialise(rng);
-  level.critic.net.initialise(rng);
-  level.rec_prior = zeros({1, h, w, 3});
-  const singan::Draws draws{rng.normal({1, h, w, 3}),
-                            {},
-                            rng.normal({config.critic_updates, h, w, 3}),
-                            std::vector<double>(size_t(config.critic_updates), 0.4)};
-  reset_memory_peak();
-  for (auto _ : state) singan::train_iteration(level, config, draws, 5e-4);
+// Convolutions that the mathematics of an iteration needs: in units of a forward pass, 12 a critic step and 2
+// for the adversarial gradient; generator 1 a critic step, then 2 + 3 for each walk back.
+double singan_flops(const singan::Config& config, int64_t h, int64_t w, int64_t width) {
   const double d = patch_net_flops(h, w, 3, width, 1), g = patch_net_flops(h + 10, w + 10, 3, width, 3);
   const double walks =
       config.generator_steps == singan::GeneratorSteps::accum ? 1 : double(config.generator_updates);
-  bench::report_flops(state, double(config.critic_updates) * (12 * d + g) + 2 * d + walks * 5 * g);
-  state.counters["peak_MB"] = double(memory_stats().peak) * 1e-6;
-  set_precision(Precision::fp32);
+  return double(config.critic_updates) * (12 * d + g) + 2 * d + walks * 5 * g;
 }
 
 double generator_flops(const ganimation::GeneratorConfig& c) {
@@ -60,58 +50,172 @@ double discriminator_flops(const ganimation::DiscriminatorConfig& c) {
     total += double(side * side) * 16 * in * out;
   return 2 * (total + 4 * 9 * in + 4 * in * double(c.aus));
 }
-
 // critic_steps iterations, the last of which trains the generator too: 1 G + 10 D each, then 5 G + 2 D.
+double ganimation_flops(const ganimation::TrainingConfig& c) {
+  const double g = generator_flops(c.generator), d = discriminator_flops(c.discriminator);
+  return double(c.batch) * (double(c.critic_steps) * (g + 10 * d) + 5 * g + 2 * d);
+}
+
+void report_peak(benchmark::State& state) { state.counters["peak_MB"] = double(memory_stats().peak) * 1e-6; }
+
+// Sets the arithmetic for one row.
+class WithPrecision {
+ public:
+  explicit WithPrecision(Precision p) : before_(precision()) { set_precision(p); }
+  ~WithPrecision() { set_precision(before_); }
+
+ private:
+  Precision before_;
+};
+
+// ---- CPU
+
+void singan_iteration(benchmark::State& state, const char* preset, int64_t h, int64_t w, int64_t width,
+                      Precision p) {
+  const WithPrecision with(p);
+  bench::SinganStep step = bench::make_singan_step(preset, h, w, width);
+  reset_memory_peak();
+  for (auto _ : state) step.run();
+  bench::report_flops(state, singan_flops(step.config, h, w, width));
+  report_peak(state);
+}
+
 void ganimation_cycle(benchmark::State& state, const char* recipe, int64_t size, int64_t batch, Precision p) {
-  set_precision(p);
-  ganimation::TrainingConfig config = ganimation::recipe(recipe);
-  config.generator.size = config.discriminator.size = size;
-  config.batch = batch;
-  config.epoch_iterations = 1000 * config.critic_steps;
+  const WithPrecision with(p);
+  const ganimation::TrainingConfig config = bench::ganimation_config(recipe, size, batch);
   ganimation::Trainer trainer(config);
-  Rng rng(1);
-  const ganimation::Batch data{rng.uniform({batch, size, size, 3}), rng.uniform({batch, 17}),
-                               rng.uniform({batch, 17})};
+  const ganimation::Batch data = bench::ganimation_batch(size, batch);
   reset_memory_peak();
   for (auto _ : state)
     for (int64_t i = 0; i < config.critic_steps; ++i) trainer.step(data);
-  const double g = generator_flops(config.generator), d = discriminator_flops(config.discriminator);
-  bench::report_flops(state, double(batch) * (double(config.critic_steps) * (g + 10 * d) + 5 * g + 2 * d));
-  state.counters["peak_MB"] = double(memory_stats().peak) * 1e-6;
-  set_precision(Precision::fp32);
+  bench::report_flops(state, ganimation_flops(config));
+  report_peak(state);
 }
 
 void edit_one_face(benchmark::State& state, Precision p) {
-  set_precision(p);
+  const WithPrecision with(p);
   const ganimation::GeneratorConfig config;
   Rng rng(1);
   const ganimation::Model model(ganimation::export_model(ganimation::Generator(config, rng), {}), "bench");
   const Tensor face = rng.uniform({1, 128, 128, 3});
   for (auto _ : state) model.edit(face, {ActionUnits{}});
   bench::report_flops(state, generator_flops(config));
-  set_precision(Precision::fp32);
 }
 
-constexpr auto kFp32 = Precision::fp32, kBf16 = Precision::bf16;
-BENCHMARK_CAPTURE(singan_iteration, official_scale3_49x66, "official", 49, 66, 32, kFp32)->UseRealTime();
-BENCHMARK_CAPTURE(singan_iteration, official_scale5_72x96, "official", 72, 96, 64, kFp32)->UseRealTime();
-BENCHMARK_CAPTURE(singan_iteration, default_scale5_72x96, "default", 72, 96, 64, kFp32)->UseRealTime();
-BENCHMARK_CAPTURE(singan_iteration, default_scale5_72x96_bf16, "default", 72, 96, 64, kBf16)->UseRealTime();
-BENCHMARK_CAPTURE(singan_iteration, default_scale9_188x250, "default", 188, 250, 128, kFp32)->UseRealTime();
-BENCHMARK_CAPTURE(singan_iteration, default_scale9_188x250_bf16, "default", 188, 250, 128, kBf16)
-    ->UseRealTime();
-BENCHMARK_CAPTURE(ganimation_cycle, small_64px_batch16, "small", 64, 16, kFp32)->UseRealTime();
-BENCHMARK_CAPTURE(ganimation_cycle, small_64px_batch16_bf16, "small", 64, 16, kBf16)->UseRealTime();
-BENCHMARK_CAPTURE(ganimation_cycle, official_128px_batch4, "official", 128, 4, kFp32)->UseRealTime();
-BENCHMARK_CAPTURE(edit_one_face, full_size_128px, kFp32)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(edit_one_face, full_size_128px_bf16, kBf16)->UseRealTime()->Unit(benchmark::kMillisecond);
+template <class... A>
+auto* add(const std::string& name, void (*f)(benchmark::State&, A...), std::common_type_t<A>... a) {
+  return benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { f(state, a...); })
+      ->UseRealTime();
+}
+
+void register_cpu_rows() {
+  constexpr auto kFp32 = Precision::fp32, kBf16 = Precision::bf16;
+  add("singan_iteration/official_scale3_49x66", singan_iteration, "official", 49, 66, 32, kFp32);
+  add("singan_iteration/official_scale5_72x96", singan_iteration, "official", 72, 96, 64, kFp32);
+  add("singan_iteration/default_scale5_72x96", singan_iteration, "default", 72, 96, 64, kFp32);
+  add("singan_iteration/default_scale5_72x96_bf16", singan_iteration, "default", 72, 96, 64, kBf16);
+  add("singan_iteration/default_scale9_188x250", singan_iteration, "default", 188, 250, 128, kFp32);
+  add("singan_iteration/default_scale9_188x250_bf16", singan_iteration, "default", 188, 250, 128, kBf16);
+  add("ganimation_cycle/small_64px_batch16", ganimation_cycle, "small", 64, 16, kFp32);
+  add("ganimation_cycle/small_64px_batch16_bf16", ganimation_cycle, "small", 64, 16, kBf16);
+  add("ganimation_cycle/official_128px_batch4", ganimation_cycle, "official", 128, 4, kFp32);
+  add("edit_one_face/full_size_128px", edit_one_face, kFp32)->Unit(benchmark::kMillisecond);
+  add("edit_one_face/full_size_128px_bf16", edit_one_face, kBf16)->Unit(benchmark::kMillisecond);
+  benchmark::AddCustomContext("gemm_GFLOP/s", std::to_string(bench::gemm_rate() * 1e-9));
+}
+
+// ---- GPU
+
+#ifdef SGA_CUDA
+void gpu_row(const std::string& name, Precision p, bool captured,
+             const std::function<void(benchmark::State&)>& row) {
+  const std::string full = name + "/" + name_of(p) + (captured ? "/captured" : "/eager");
+  benchmark::RegisterBenchmark(full.c_str(),
+                               [=](benchmark::State& state) {
+                                 const WithPrecision with(p);
+                                 StepGraph::set_enabled(captured);
+                                 release_cached_memory();
+                                 reset_memory_peak();
+                                 bench::guarded(state, [&] { row(state); });
+                                 StepGraph::set_enabled(true);
+                               })
+      ->UseManualTime()
+      ->Iterations(1)
+      ->Unit(benchmark::kMillisecond);
+}
+
+// peak_MB is what tensors held. device_MB is what the whole GPU has in use: the driver's context and whatever
+// convolutions keep for themselves included.
+void report_step(benchmark::State& state, double seconds, double flops, Precision p) {
+  static const int64_t total = cuda::devices(nullptr).at(0).memory;
+  bench::report_seconds(state, seconds);
+  state.counters["GFLOP/s"] = flops / seconds * 1e-9;
+  state.counters["%gemm"] = 100 * flops / seconds / bench::gpu_gemm_rate(p);
+  state.counters["device_MB"] = double(total - cuda::free_memory()) * 1e-6;
+  report_peak(state);
+}
+
+void register_gpu_rows() {
+  for (const Precision p : {Precision::fp32, Precision::tf32, Precision::bf16})
+    for (const bool captured : {false, true}) {
+      for (const char* preset : {"default", "official"}) {
+        const std::vector<singan::Size> levels = bench::singan_levels();
+        for (size_t n = 0; n < levels.size(); ++n) {
+          const int64_t h = levels[n].h, w = levels[n].w, width = singan::channels_at(int(n));
+          const std::string name = std::string("singan_iteration/") + preset + "_scale" + std::to_string(n) +
+                                   "_" + std::to_string(h) + "x" + std::to_string(w);
+          gpu_row(name, p, captured, [=](benchmark::State& state) {
+            bench::SinganStep step = bench::make_singan_step(preset, h, w, width);
+            StepGraph graph;
+            const double seconds = bench::gpu_step_seconds([&] { graph.run([&] { step.run(); }); });
+            report_step(state, seconds, singan_flops(step.config, h, w, width), p);
+            state.counters["nodes"] = double(graph.nodes());
+          });
+        }
+      }
+      gpu_row("ganimation_cycle/official_128px_batch25", p, captured, [=](benchmark::State& state) {
+        const ganimation::TrainingConfig config = bench::ganimation_config("official", 128, 25);
+        ganimation::Trainer trainer(config);
+        const ganimation::Batch data = bench::ganimation_batch(128, 25);
+        const double seconds = bench::gpu_step_seconds([&] {
+          for (int64_t i = 0; i < config.critic_steps; ++i) trainer.step(data);
+        });
+        report_step(state, seconds, ganimation_flops(config), p);
+      });
+    }
+}
+#endif
+
+// Takes --device=... out of the arguments; "cpu" if it is not there.
+std::string device_of(int& argc, char** argv) {
+  constexpr const char* kFlag = "--device=";
+  for (int i = 1; i < argc; ++i)
+    if (std::strncmp(argv[i], kFlag, std::strlen(kFlag)) == 0) {
+      const std::string name = argv[i] + std::strlen(kFlag);
+      std::move(argv + i + 1, argv + argc, argv + i);
+      --argc;
+      return name;
+    }
+  return "cpu";
+}
 
 }  // namespace
 }  // namespace sga
 
 int main(int argc, char** argv) {
-  benchmark::AddCustomContext("gemm_GFLOP/s", std::to_string(sga::bench::gemm_rate() * 1e-9));
+  const std::string device = sga::device_of(argc, argv);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  if (device == "cpu") {
+    sga::register_cpu_rows();
+  } else {
+#ifdef SGA_CUDA
+    if (!sga::bench::open_gpu()) return 3;
+    sga::register_gpu_rows();
+#else
+    std::fprintf(stderr, "steps_bench: this build runs on a CPU alone, got --device=%s\n", device.c_str());
+    return 3;
+#endif
+  }
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -14,5 +14,6 @@ install(DIRECTORY kernels engine layers optim models DESTINATION ${CMAKE_INSTALL
 install(DIRECTORY models/pretrained DESTINATION ${CMAKE_INSTALL_DATADIR}/singanimation)
 
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/SinGANimationConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES cmake/SinGANimationConfig.cmake cmake/FindOneDNN.cmake ${CMAKE_BINARY_DIR}/SinGANimationConfigVersion.cmake
+configure_file(cmake/SinGANimationConfig.cmake.in SinGANimationConfig.cmake @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/SinGANimationConfig.cmake cmake/FindOneDNN.cmake ${CMAKE_BINARY_DIR}/SinGANimationConfigVersion.cmake
         DESTINATION ${package_folder})

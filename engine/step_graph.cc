@@ -27,7 +27,7 @@ struct StepGraph::Impl {
   MemoryPool pool;
   std::vector<std::shared_ptr<const void>> kept;
   std::vector<Hook> hooks;
-  std::unique_ptr<cuda::Graph> graph;
+  std::shared_ptr<cuda::Graph> graph;  // shared: a build without CUDA holds no destructor to refer to
 
   ~Impl() {
     if constexpr (kCudaBuilt)
@@ -90,7 +90,7 @@ void StepGraph::run(const std::function<void()>& step) {
     const MemoryPool::Use use(s.pool);
     if (s.runs == 2) return step();  // the pool gets the blocks that the captured step will take
 
-    auto graph = std::make_unique<cuda::Graph>();
+    auto graph = std::make_shared<cuda::Graph>();
     graph->begin(gpu());
     try {
       const Recording recording(s.hooks, s.kept);

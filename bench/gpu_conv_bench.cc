@@ -1,0 +1,92 @@
+// Convolutions and matrix products on a GPU in the three arithmetics, against a large product of the same.
+#include <benchmark/benchmark.h>
+
+#include "bench/conv_rows.h"
+#include "bench/gpu_timing.h"
+#include "engine/device.h"
+#include "engine/random.h"
+#include "kernels/conv_direct.h"
+#include "kernels/gemm.h"
+
+namespace sga {
+namespace {
+
+using bench::Map, kernels::ConvShape;
+constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16};
+
+/// A way to compute the three maps. Rows of the first have no name: it is what the engine takes.
+struct Way {
+  const char* name;
+  void (*conv)(Cuda, const ConvShape&, const float* x, const float* w, const float* b, float slope, float* y);
+  void (*conv_dx)(Cuda, const ConvShape&, const float* gy, const float* w, float* gx);
+  void (*conv_dw)(Cuda, const ConvShape&, const float* x, const float* gy, float* gw);
+  std::vector<Precision> precisions;
+
+  void run(Cuda where, Map map, const ConvShape& g, float* x, float* w, float* y) const {
+    if (map == Map::forward)
+      conv(where, g, x, w, nullptr, 1, y);
+    else if (map == Map::by_data)
+      conv_dx(where, g, y, w, x);
+    else
+      conv_dw(where, g, x, y, w);
+  }
+};
+const Way kWays[] = {
+    {"", kernels::conv, kernels::conv_dx, kernels::conv_dw, {std::begin(kPrecisions), std::end(kPrecisions)}},
+    {" (direct)", kernels::conv_direct, kernels::conv_dx_direct, kernels::conv_dw_direct, {Precision::fp32}}};
+
+benchmark::internal::Benchmark* add(const std::string& name, std::function<void(benchmark::State&)> f) {
+  return benchmark::RegisterBenchmark(name.c_str(), f)->UseManualTime()->Iterations(1);
+}
+
+void register_conv_rows(const std::string& name, const ConvShape& g) {
+  for (const Map map : {Map::forward, Map::by_data, Map::by_weights})
+    for (const Way& way : kWays)
+      for (const Precision p : way.precisions)
+        add("conv/" + name + "/" + bench::kMapNames[size_t(map)] + "/" + name_of(p) + way.name,
+            [=, &way](benchmark::State& state) {
+              Rng rng(1);
+              const Tensor x = rng.normal({g.n, g.h, g.w, g.c}), w = rng.normal({g.k, g.r, g.s, g.c}),
+                           y = rng.normal({g.n, g.p, g.q, g.k});
+              const Cuda where{gpu().stream, p};
+              const auto run = [&] {
+                way.run(where, map, g, x.data<float>(), w.data<float>(), y.data<float>());
+              };
+              bench::gpu_flops_row(state, run, g.flops(), bench::conv_bytes(g), p);
+            });
+}
+
+void register_gemm_rows(int64_t m, int64_t n, int64_t k) {
+  const auto row = [=](const std::string& variant, Precision p, auto product) {
+    add("gemm/" + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k) + "/" + name_of(p) +
+            variant,
+        [=](benchmark::State& state) {
+          const Tensor a = Rng(1).normal({m, k}), b = Rng(2).normal({k, n}), c = empty({m, n});
+          const Cuda where{gpu().stream, p};
+          const auto run = [&] {
+            product(where, false, false, m, n, k, a.data<float>(), b.data<float>(), c.data<float>());
+          };
+          bench::gpu_flops_row(state, run, 2.0 * double(m * n * k), 4.0 * double(m * k + k * n + m * n), p);
+        });
+  };
+  for (const Precision p : kPrecisions) row("", p, [](Cuda where, auto... a) { kernels::gemm(where, a...); });
+  row(" (tiled)", Precision::fp32, [](Cuda where, auto... a) { kernels::gemm_tiled(where, a...); });
+}
+
+}  // namespace
+}  // namespace sga
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  if (!sga::bench::open_gpu()) return 3;
+  for (const auto& [name, shape] : sga::bench::kConvRows) sga::register_conv_rows(name, shape);
+  // GANimation's official batch.
+  sga::register_conv_rows("ganimation residual B=25", sga::bench::conv_shape(25, 32, 32, 256, 256, 3, 1, 1));
+  sga::register_conv_rows("ganimation stem B=25", sga::bench::conv_shape(25, 128, 128, 20, 64, 7, 1, 3));
+  sga::register_conv_rows("ganimation last critic layer B=50",
+                          sga::bench::conv_shape(50, 4, 4, 1024, 2048, 4, 2, 1));
+  sga::register_gemm_rows(1024, 1024, 1024);
+  sga::register_gemm_rows(8192, 8192, 8192);
+  benchmark::RunSpecifiedBenchmarks();
+}

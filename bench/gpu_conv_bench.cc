@@ -5,6 +5,7 @@
 #include "bench/gpu_timing.h"
 #include "engine/device.h"
 #include "engine/random.h"
+#include "kernels/conv_cuda.h"
 #include "kernels/conv_direct.h"
 #include "kernels/gemm.h"
 
@@ -14,46 +15,63 @@ namespace {
 using bench::Map, kernels::ConvShape;
 constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16};
 
-/// A way to compute the three maps. Rows of the first have no name: it is what the engine takes.
-struct Way {
-  const char* name;
-  void (*conv)(Cuda, const ConvShape&, const float* x, const float* w, const float* b, float slope, float* y);
-  void (*conv_dx)(Cuda, const ConvShape&, const float* gy, const float* w, float* gx);
-  void (*conv_dw)(Cuda, const ConvShape&, const float* x, const float* gy, float* gw);
-  std::vector<Precision> precisions;
+constexpr kernels::ConvKind kind_of(Map map) { return kernels::ConvKind(int(map)); }
 
-  void run(Cuda where, Map map, const ConvShape& g, float* x, float* w, float* y) const {
+/// Runs one map.
+using Run = std::function<void(Cuda, float* x, float* w, float* y)>;
+
+Run by_engine(kernels::ConvEngine engine, Map map, const ConvShape& g) {
+  return [=](Cuda where, float* x, float* w, float* y) {
     if (map == Map::forward)
-      conv(where, g, x, w, nullptr, 1, y);
+      kernels::conv_with(engine, where, g, x, w, nullptr, 1, y);
     else if (map == Map::by_data)
-      conv_dx(where, g, y, w, x);
+      kernels::conv_dx_with(engine, where, g, y, w, x);
     else
-      conv_dw(where, g, x, y, w);
-  }
-};
-const Way kWays[] = {
-    {"", kernels::conv, kernels::conv_dx, kernels::conv_dw, {std::begin(kPrecisions), std::end(kPrecisions)}},
-    {" (direct)", kernels::conv_direct, kernels::conv_dx_direct, kernels::conv_dw_direct, {Precision::fp32}}};
+      kernels::conv_dw_with(engine, where, g, x, y, w);
+  };
+}
+
+Run by_tile(int variant, Map map, const ConvShape& g) {
+  return [=](Cuda where, float* x, float* w, float* y) {
+    if (map == Map::forward)
+      kernels::conv_mma(where, g, x, w, nullptr, 1, y, variant);
+    else if (map == Map::by_data)
+      kernels::conv_dx_mma(where, g, y, w, x, variant);
+    else
+      kernels::conv_dw_mma(where, g, x, y, w, variant);
+  };
+}
 
 benchmark::internal::Benchmark* add(const std::string& name, std::function<void(benchmark::State&)> f) {
   return benchmark::RegisterBenchmark(name.c_str(), f)->UseManualTime()->Iterations(1);
 }
 
-void register_conv_rows(const std::string& name, const ConvShape& g) {
+void register_conv_row(const std::string& name, const ConvShape& g, Precision p, const Run& run) {
+  add(name, [=](benchmark::State& state) {
+    Rng rng(1);
+    const Tensor x = rng.normal({g.n, g.h, g.w, g.c}), w = rng.normal({g.k, g.r, g.s, g.c}),
+                 y = rng.normal({g.n, g.p, g.q, g.k});
+    const Cuda where{gpu().stream, p};
+    const auto once = [&] { run(where, x.data<float>(), w.data<float>(), y.data<float>()); };
+    bench::gpu_flops_row(state, once, g.flops(), bench::conv_bytes(g), p);
+  });
+}
+
+// What the engine takes, the library, our tensor core kernels with each of their tiles, and the plain kernel.
+void register_conv_rows(const std::string& shape, const ConvShape& g) {
+  using kernels::ConvEngine;
   for (const Map map : {Map::forward, Map::by_data, Map::by_weights})
-    for (const Way& way : kWays)
-      for (const Precision p : way.precisions)
-        add("conv/" + name + "/" + bench::kMapNames[size_t(map)] + "/" + name_of(p) + way.name,
-            [=, &way](benchmark::State& state) {
-              Rng rng(1);
-              const Tensor x = rng.normal({g.n, g.h, g.w, g.c}), w = rng.normal({g.k, g.r, g.s, g.c}),
-                           y = rng.normal({g.n, g.p, g.q, g.k});
-              const Cuda where{gpu().stream, p};
-              const auto run = [&] {
-                way.run(where, map, g, x.data<float>(), w.data<float>(), y.data<float>());
-              };
-              bench::gpu_flops_row(state, run, g.flops(), bench::conv_bytes(g), p);
-            });
+    for (const Precision p : kPrecisions) {
+      const std::string name = "conv/" + shape + "/" + bench::kMapNames[size_t(map)] + "/" + name_of(p);
+      register_conv_row(name, g, p, by_engine(ConvEngine::best, map, g));
+      register_conv_row(name + " (library)", g, p, by_engine(ConvEngine::library, map, g));
+      if (p == Precision::fp32)
+        register_conv_row(name + " (direct)", g, p, by_engine(ConvEngine::direct, map, g));
+      if (!kernels::mma_supports(kind_of(map), g, p)) continue;
+      for (int tile = 0; tile <= kernels::kMmaVariants[int(map)]; ++tile)
+        register_conv_row(name + (tile ? " (mma, tile " + std::to_string(tile) + ")" : " (mma)"), g, p,
+                          by_tile(tile, map, g));
+    }
 }
 
 void register_gemm_rows(int64_t m, int64_t n, int64_t k) {

@@ -9,12 +9,13 @@ namespace sga::kernels {
 
 enum class ConvKind { forward, by_data, by_weights };
 
-/// Who computes a convolution. The public conv(Cuda) of conv.h uses `best`; the others are for benches and
-/// tests.
-///   best     `mma` where prefer_own() says so, else `library`; `direct` for arrays that start off a 16-byte
-///   address library  cuDNN; in the emulated flavour the direct kernels mma      our kernels on tensor cores.
-///   Error where mma_supports() says no direct   the plain kernels of conv_direct.h
-enum class ConvEngine { best, library, mma, direct };
+/// Who computes a convolution. conv(Cuda) of conv.h uses `best`; the others are for benches and tests.
+enum class ConvEngine {
+  best,     ///< mma where prefer_own() says so, else library; direct for arrays off 16-byte addresses
+  library,  ///< cuDNN, which under bf16 rounds the result too; in the emulated flavour as direct
+  mma,      ///< our kernels on tensor cores; Error where mma_supports() says no
+  direct,   ///< the plain kernels of conv_direct.h
+};
 
 /// The three maps of conv.h by a chosen engine.
 void conv_with(ConvEngine, Cuda, const ConvShape&, const float* x, const float* w, const float* b,

@@ -1,22 +1,23 @@
 // Convolution 3x3, stride 1, on tensor cores: the tuned twin of conv.cu. Every output is a sum of products,
 // so a tile of outputs is a product of two small matrices, pixels by filters (an implicit matrix product: no
-// matrix of patches is ever written). Three kernels do all of it:
+// matrix of patches is ever written). Four kernels do all of it.
 //
-//   arrange   filters rounded to words and put in the order in which `product` reads them; for the derivative
-//   by data
-//             also turned by 180 degrees with c and k exchanged, after which it is a convolution like any
-//             other grid (channels/32, rows/32, 9), block 256, 4.2 KiB; reads and writes the filters once
-//   product   forward and by data. A block computes Rows x 16 pixels of Filters filters. It keeps the pixels
-//   it reads,
-//             (Rows+2) x 18 with 128 bytes of channels each, in shared memory for all nine taps: x is read
-//             from global memory 1.4 to 1.7 times, not 9. Filters of one tap come by asynchronous copies,
-//             three in flight; the next pixels arrive piece by piece, one ninth during each tap, rounded on
-//             the way grid (tiles, k/Filters), block 128 or 256, 46 to 95 KiB
-//   weights   by weights. A block owns Filters x 32 channels x 9 taps of gw, in registers, and walks over its
-//   share of
-//             the tiles of pixels; the shares ("split k") go to scratch and are added in order by
-//   add_up    a thread four numbers of gw; reads scratch once
-//             grid of weights (c/32, k/Filters, shares), block 128 or 256, 57 to 71 KiB
+// arrange: filters rounded to words, in the order in which `product` reads them. For the derivative by data
+// they are also turned by 180 degrees with c and k exchanged, after which it is a convolution like any other.
+//   grid (channels/32, rows/32, 9), block 256, 4.2 KiB; reads and writes the filters once
+//
+// product: forward and by data. A block computes Rows x 16 pixels of Filters filters. It keeps the pixels it
+// reads, (Rows+2) x 18 with 64 or 128 bytes of channels each, in shared memory for all nine taps: x comes
+// from global memory 1.4 to 1.7 times, not 9. Filters of one tap come by asynchronous copies, three in
+// flight; the next pixels arrive piece by piece, one ninth during each tap, and are rounded on the way.
+//   grid (tiles, k/Filters), block 128 or 256, 13 to 93 KiB; variants: rows and filters of a tile
+//
+// weights: by weights. A block owns Filters x 32 channels x 9 taps of gw, in registers, and walks over its
+// share of the tiles of pixels; the shares ("split k") go to scratch.
+//   grid (c/32, k/Filters, shares), block 128 or 256, 54 to 70 KiB; variants: filters and warps of a tile
+//
+// add_up: the shares in order, a thread four numbers of gw.
+//   grid numbers/1024, block 256; reads scratch once
 //
 // Sums are float32, in an order fixed by the extents: the same bits each time.
 //
@@ -28,8 +29,6 @@
 // Shared memory has 32 banks of 4 bytes. Rows of 128 bytes all start at bank 0: odd rows swap their halves,
 // and the eight lanes of a 16-byte access hit eight different groups of banks. In `weights` rows are
 // Filters+8 or 40 words, 8 modulo 32: lane (g,t) reads bank 8t+g.
-//
-// Variants (conv_mma's last argument) are the rows of the tables at the end; 0 picks by the extents.
 #include "kernels/access.cuh"
 #include "kernels/conv_cuda.h"
 #include "kernels/cuda.h"
@@ -406,7 +405,7 @@ void product_variant(Cuda where, const char* name, bool by_data, const ProductAr
     else
       variant = blocks * a.k / 32 >= kFull ? 3 : 5;
   }
-  //                                               type rows filters warps  groups
+  // Numbers of a tile: rows, filters, warps down, warps across, groups of words a row.
   if (variant == 1 && a.k % 128 == 0)
     return run_product<ProductTile<Type, 8, 128, 2, 4, Groups>>(where, name, by_data, a, n, w);
   if (variant == 2 && a.k % 64 == 0)
@@ -447,7 +446,7 @@ void run_weights(Cuda where, WeightsArguments a, int64_t n, float* gw) {
 template <class Type>
 void weights_variant(Cuda where, const WeightsArguments& a, int64_t n, float* gw, int variant) {
   if (variant == 0) variant = a.k % 64 == 0 ? 1 : 3;
-  //                                              type filters warps down
+  // Numbers of a tile: filters, warps down.
   if (variant == 1 && a.k % 64 == 0) return run_weights<WeightsTile<Type, 64, 2>>(where, a, n, gw);
   if (variant == 2 && a.k % 64 == 0) return run_weights<WeightsTile<Type, 64, 1>>(where, a, n, gw);
   if (variant == 3) return run_weights<WeightsTile<Type, 32, 1>>(where, a, n, gw);

@@ -1,6 +1,7 @@
 // Convolution by cuDNN's backend graph API. An operation graph (a convolution, then the bias where it stands
 // alone) goes to its heuristics, which answer with engine configurations, best first; one that is allowed,
-// builds and runs fast becomes the plan of this (kind, shape, precision), found once and kept.
+// builds becomes the plan of this (kind, shape, precision), found once and kept. Candidates are not timed:
+// the clock would decide the last bits, and the same seed must give the same bytes on the same device.
 //
 // Tensors are NHWC float32, filters KRSC: dimensions are told in the order N,C,H,W with strides that say so.
 // Padding is the same on both sides; rows at the far end that no output reads are left unread, as p = (h +
@@ -10,7 +11,6 @@
 // well, which the pass that adds bias and activation widens. (Engines that write float32, or apply leaky ReLU
 // on the way out, exist only for run-time compilation: 0.4 to 10 s a shape with cuDNN 9.19, and a pyramid of
 // images has a hundred shapes.) Channels not in multiples of 8 stay float32 in tf32.
-#include <cuda_runtime.h>
 #include <cudnn.h>
 
 #include <algorithm>
@@ -28,7 +28,6 @@ namespace sga::kernels {
 namespace {
 
 constexpr int64_t kMostWorkspace = int64_t(256) << 20;  // bytes
-constexpr size_t kMostCandidates = 4;                   // plans timed for one shape
 constexpr size_t kMostPlans = 1024;  // sampling at ever new sizes must not fill memory with plans
 
 // What cuDNN refuses, which may only mean that another graph should be tried.
@@ -40,9 +39,6 @@ void check(cudnnStatus_t status, const char* what) {
   char detail[256] = "";
   cudnnGetLastErrorString(detail, sizeof detail);
   throw Refusal{std::string(what) + " answered " + cudnnGetErrorString(status) + " " + detail};
-}
-void check_runtime(cudaError_t status, const char* what) {
-  if (status != cudaSuccess) fail("convolution: ", what, ": CUDA answered ", cudaGetErrorString(status));
 }
 
 // Opened at the first convolution: a handle costs memory of the GPU.
@@ -241,12 +237,9 @@ struct Plan {
   bool biased = false;  // the bias is added in it
 };
 
-// Up to `most` plans for a graph, best guess first.
-std::vector<Plan> candidates(const Target& target, const Descriptor& graph, Precision precision,
-                             size_t most) {
-  std::vector<Plan> found;
+// The plan of the heuristics' best guess that is allowed and builds; an empty one if there is none.
+Plan best_plan(const Target& target, const Descriptor& graph, Precision precision) {
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    if (!found.empty()) break;
     Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, {graph});
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE,
@@ -267,7 +260,7 @@ std::vector<Plan> candidates(const Target& target, const Descriptor& graph, Prec
       check(cudnnBackendGetAttribute(heuristics.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                      CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &count, raw.data()),
             "listing engines");
-    for (size_t i = 0; i < size_t(count) && found.size() < most; ++i) try {
+    for (size_t i = 0; i < size_t(count); ++i) try {
         Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
         cudnnBackendDescriptor_t place = engine.get();
         int64_t one = 0;
@@ -290,29 +283,28 @@ std::vector<Plan> candidates(const Target& target, const Descriptor& graph, Prec
         p.plan.finish("the plan");
         p.workspace = p.plan.read_number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
         if (p.workspace > kMostWorkspace) continue;
-        found.push_back(std::move(p));
+        return p;
       } catch (const Refusal&) {  // the next one, then
       }
   }
-  return found;
+  return {};
 }
 
-// Candidates of the best graph there are plans for: in bfloat16 before float, with bias before without.
-std::vector<Plan> search(const Target& target, ConvKind kind, const ConvShape& g, Precision precision,
-                         bool bias, float slope, size_t most) {
+// The plan of the best graph there is one for: in bfloat16 before float, with bias before without.
+Plan search(const Target& target, ConvKind kind, const ConvShape& g, Precision precision, bool bias,
+            float slope) {
   const bool can_halve = precision == Precision::bf16 && g.c % 8 == 0 && g.k % 8 == 0;
   for (const bool half : {true, false})
     for (const bool biased : {true, false}) {
       if ((half && !can_halve) || (biased && (half || !bias || slope != 1))) continue;
-      std::vector<Plan> found;
       try {
-        const Descriptor graph =
-            graph_of(target, kind, g, half ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, biased);
-        found = candidates(target, graph, precision, most);
+        Plan p = best_plan(target,
+                           graph_of(target, kind, g, half ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, biased),
+                           precision);
+        p.half = half, p.biased = biased;
+        if (p.plan) return p;
       } catch (const Refusal&) {  // a graph cuDNN does not know
       }
-      for (Plan& p : found) p.half = half, p.biased = biased;
-      if (!found.empty()) return found;
     }
   return {};
 }
@@ -359,41 +351,6 @@ void execute(Cuda where, ConvKind kind, const ConvShape& g, const Plan& p, const
   }
 }
 
-float milliseconds(Cuda where, ConvKind kind, const ConvShape& g, const Plan& p, const Arrays& a,
-                   float slope) {
-  constexpr int kRuns = 3;
-  cudaEvent_t start = nullptr, stop = nullptr;
-  check_runtime(cudaEventCreate(&start), "an event");
-  check_runtime(cudaEventCreate(&stop), "an event");
-  execute(where, kind, g, p, a, slope);
-  check_runtime(cudaEventRecord(start, where.stream), "an event");
-  for (int i = 0; i < kRuns; ++i) execute(where, kind, g, p, a, slope);
-  check_runtime(cudaEventRecord(stop, where.stream), "an event");
-  check_runtime(cudaEventSynchronize(stop), "timing a plan");
-  float total = 0;
-  check_runtime(cudaEventElapsedTime(&total, start, stop), "timing a plan");
-  cudaEventDestroy(start), cudaEventDestroy(stop);
-  return total / kRuns;
-}
-
-// The heuristics' first choice, unless another is clearly faster: near ties must not depend on the clock.
-Plan choose(Cuda where, ConvKind kind, const ConvShape& g, const Arrays& a, float slope) {
-  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-  check_runtime(cudaStreamIsCapturing(where.stream, &capture), "asking for capture");
-  const bool timed = capture == cudaStreamCaptureStatusNone;
-  std::vector<Plan> plans =
-      search(Target{}, kind, g, where.precision, a.b != nullptr, slope, timed ? kMostCandidates : 1);
-  if (plans.empty()) return {};
-  constexpr float kClearly = 0.9f;
-  size_t best = 0;
-  float best_time = 0;
-  for (size_t i = 0; i < plans.size() && plans.size() > 1; ++i) {
-    const float time = milliseconds(where, kind, g, plans[i], a, slope);
-    if (i == 0 || time < kClearly * best_time) best = i, best_time = time;
-  }
-  return std::move(plans[best]);
-}
-
 void convolve(Cuda where, ConvKind kind, const ConvShape& g, const Arrays& a, float slope) {
   using Key = std::tuple<int, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
                          int64_t, int64_t, int, bool, float>;
@@ -405,7 +362,7 @@ void convolve(Cuda where, ConvKind kind, const ConvShape& g, const Arrays& a, fl
     auto found = plans->find(key);
     if (found == plans->end()) {
       if (plans->size() >= kMostPlans) plans->clear();
-      found = plans->emplace(key, choose(where, kind, g, a, slope)).first;
+      found = plans->emplace(key, search(Target{}, kind, g, where.precision, a.b != nullptr, slope)).first;
     }
     if (found->second.plan) return execute(where, kind, g, found->second, a, slope);
   } catch (const Refusal& r) {
@@ -441,9 +398,8 @@ std::string describe_plan(ConvKind kind, const ConvShape& g, Precision precision
                             std::vector<char>(device.c_str(), device.c_str() + device.size() + 1));
       target.properties.finish("the properties of a GPU");
     }
-    const std::vector<Plan> plans = search(target, kind, g, precision, bias, slope, 1);
-    if (plans.empty()) return "none: the direct kernel";
-    const Plan& p = plans.front();
+    const Plan p = search(target, kind, g, precision, bias, slope);
+    if (!p.plan) return "none: the direct kernel";
     return "engine " + std::to_string(p.engine) + ", " + (p.half ? "bf16" : "float") +
            (p.biased ? ", bias" : "") + ", workspace " + std::to_string(p.workspace) + " bytes";
   } catch (const Refusal& r) {

@@ -76,7 +76,7 @@ ConvEngine engine_for(ConvEngine wish, ConvKind kind, Cuda where, const ConvShap
 }  // namespace
 
 bool prefer_own(ConvKind, const ConvShape&, Precision) {
-  return false;  // nothing measured yet: bench/conv_gpu_bench decides, shape by shape
+  return false;  // nothing measured yet: bench/gpu_conv_bench decides, shape by shape
 }
 
 void conv_with(ConvEngine engine, Cuda where, const ConvShape& g, const float* x, const float* w,

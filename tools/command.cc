@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <new>
 #include <string_view>
+#include <utility>
 
 #include "engine/device.h"
 #include "engine/memory.h"
@@ -202,15 +203,18 @@ void add_run_options(CLI::App& app, CommonOptions& options) {
 
 void use_device(const CommonOptions& options) {
   static std::string told;
-  std::string line = set_device(options.device);
+  const std::string line = set_device(options.device);
   set_precision(parse_precision(options.precision));
-  // Which device and why, once; a GPU that was hoped for and is missing is told even to those who want quiet.
-  const bool missing =
-      line.find("(no GPU") != std::string::npos && line.find("no NVIDIA driver") == std::string::npos;
-  if (line == told || (options.quiet && !missing)) return;
-  told = line;
-  std::fprintf(stderr, "%s%s\n",
-               missing ? "warning: computing on the processor; " : "device: ", line.c_str());
+  // Which device and why, once. That a GPU is there and cannot be used is said loudly, to those who want
+  // quiet too.
+  if (line == std::exchange(told, line)) return;
+  const bool unusable = line.find("(no GPU") != std::string::npos &&
+                        line.find("no NVIDIA driver") == std::string::npos &&
+                        line.find("no CUDA kernels") == std::string::npos;
+  if (unusable)
+    std::fprintf(stderr, "warning: computing on the processor; %s\n", line.c_str());
+  else if (!options.quiet)
+    std::printf("device: %s\n", line.c_str());
 }
 
 std::vector<OptionValue> option_values(const CLI::App& app) {

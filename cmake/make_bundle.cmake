@@ -22,6 +22,7 @@ file(GLOB libraries ${FOLDER}/lib/*)
 execute_process(COMMAND ${STRIP} ${programs} ${libraries} COMMAND_ERROR_IS_FATAL ANY)
 
 file(COPY ${SOURCE}/models/pretrained ${SOURCE}/models/ganimation/presets.txt DESTINATION ${FOLDER}/share/singanimation)
+file(COPY ${SOURCE}/tests/golden DESTINATION ${FOLDER}/share)
 file(COPY ${SOURCE}/bench/gpu-check ${SOURCE}/bench/with-cuda ${SOURCE}/bench/report ${SOURCE}/bench/peers
           ${SOURCE}/LICENSE DESTINATION ${FOLDER} PATTERN __pycache__ EXCLUDE)
 execute_process(COMMAND git describe --always --dirty --abbrev=40 --exclude=* WORKING_DIRECTORY ${SOURCE}

@@ -9,13 +9,14 @@
 #include "engine/device.h"
 #include "models/ganimation/editing.h"
 #include "models/ganimation/training.h"
+#include "tests/golden_file.h"
 
 namespace sga::ganimation {
 namespace {
 
 using nlohmann::json;
 
-json golden() { return json::parse(read_text(SGA_SOURCE_DIR "/tests/golden/ganimation_golden.json")); }
+json golden() { return golden_json("ganimation_golden.json"); }
 
 // ---- the golden network: every number is scale * sin(0.7 * seed + 0.618 * position in NCHW or OIHW order)
 // ----------
@@ -411,7 +412,7 @@ json trace(Dtype dtype) {
 // The trace was recorded in double; float follows it: rounding is amplified by Adam, whose first steps depend
 // on the signs of gradients, and by the critic.
 TEST(Ganimation, TrainingFollowsTheRecordedTrace) {
-  const json want = json::parse(read_text(SGA_SOURCE_DIR "/tests/golden/ganimation_trace.json"));
+  const json want = golden_json("ganimation_trace.json");
   const json got = trace(Dtype::f32);
   ASSERT_EQ(got.size(), want.size());
   for (size_t i = 0; i < want.size(); ++i) {
@@ -426,7 +427,7 @@ TEST(Ganimation, TrainingFollowsTheRecordedTrace) {
 // Writes the trace anew: --gtest_also_run_disabled_tests --gtest_filter=*RecordTrace. For deliberate changes
 // only.
 TEST(Ganimation, DISABLED_RecordTrace) {
-  write_file(SGA_SOURCE_DIR "/tests/golden/ganimation_trace.json", trace(Dtype::f64).dump(1) + "\n");
+  write_file(golden_path("ganimation_trace.json"), trace(Dtype::f64).dump(1) + "\n");
 }
 
 TEST(Ganimation, TrainingNamesTheTermThatIsNotFinite) {

@@ -11,6 +11,7 @@
 #include "models/singan/sampling.h"
 #include "models/singan/training.h"
 #include "tests/error_text.h"
+#include "tests/golden_file.h"
 
 namespace sga::singan {
 namespace {
@@ -18,10 +19,7 @@ namespace {
 using nlohmann::json;
 
 const json& golden() {
-  static const json g = [] {
-    std::ifstream file(std::string(SGA_SOURCE_DIR) + "/tests/golden/singan_golden.json");
-    return json::parse(file);
-  }();
+  static const json g = golden_json("singan_golden.json");
   return g;
 }
 

@@ -1,9 +1,13 @@
 // Instance normalisation on a GPU: what is computed (three ops), and how the GPU goes over it (three
-// variants).
+// variants). An op is a struct that knows one channel and no threads; a variant is a kernel template that
+// knows threads and no formula. To read in this order: struct Forward, plain_kernel, strip_kernel with the
+// functions it calls, the chunk kernels, and last Grad and Grad2. kernels/README.md has the formulas and the
+// roofline.
 //
 // The problem. Every channel of every image needs sums over its pixels before one pixel of it can be written.
 // Arrays are (n, pixels, c), channels next to each other: 32 channels of a pixel are a line of 128 bytes.
-// There is little arithmetic, so the time is bytes moved over bandwidth, or at small sizes the launches.
+// There is little arithmetic, about one operation a byte where the GPU could do fifteen, so the time is bytes
+// moved over bandwidth, or at small sizes the launches.
 //
 // Bytes, in arrays of 4*n*pixels*c: those that must move / those of strips and chunks, which read their
 // inputs once for the sums and once to write. The second time they often come from the cache (50 MB on an
@@ -14,7 +18,8 @@
 //
 // plain    The loop a student would write. A thread owns a channel of an image; it sums over the pixels, then
 //          goes over them again and writes. 32 threads read a line of 128 bytes together, but only n*c
-//          threads run, where an H200 holds 270,000, and each waits for every pixel it asks for.
+//          threads run, where an H200 holds 270,000, and each waits for every pixel it asks for: one image
+//          of 128 channels keeps 512 bytes on their way, where the memory wants megabytes.
 //            1 launch   grid n*c/32   block 32   shared 0
 // strips   A block owns a strip of 4 to 32 channels of an image. Thread t takes pack t % packs, 4 channels
 //          that one load of 16 bytes brings, of the pixels t / packs, t / packs + 512 / packs, ...; it asks
@@ -53,10 +58,10 @@
 namespace sga::kernels {
 namespace {
 
-// ---- Sums, and how two of them become one. They lie in shared memory too, so have no initial values:
-// `T t = {}` is an empty one.
+// ---- Sums, and how two of them become one: merge(). They lie in shared memory too, where nothing may have
+// initial values; `T t = {}` is an empty one. Forward needs Moments, the derivatives need plain Sums.
 
-/// Count, mean and sum of squared deviations of some numbers.
+/// Count, mean and sum of squared deviations of some numbers; merge() is Chan's formula.
 struct Moments {
   float count, mean, m2;
   __device__ void merge(const Moments& o) {
@@ -67,9 +72,10 @@ struct Moments {
   }
 };
 
-/// At most kRun numbers on their way to Moments: plain sums, counted from the first number.
+/// At most kRun numbers on their way to Moments: plain sums, counted from the first number. A number
+/// costs 4 operations here; Moments::merge() would take ten, a division among them.
 struct MomentsRun {
-  float first, sum, squares;
+  float first, sum, squares;  // sum (x - first), sum (x - first)^2
   int count;
   __device__ void add(float x) {
     if (count == 0) first = x;
@@ -79,11 +85,11 @@ struct MomentsRun {
   __device__ Moments total() const {
     if (count == 0) return {};
     const float n = float(count);
-    return {n, first + sum / n, squares - sum * sum / n};
+    return {n, first + sum / n, squares - sum * sum / n};  // sum (x - mean)^2, as mean = first + sum / n
   }
 };
 
-/// K plain sums.
+/// K plain sums. An op names them by an enum.
 template <int K>
 struct Sums {
   float v[K];
@@ -93,21 +99,24 @@ struct Sums {
   __device__ Sums total() const { return *this; }
 };
 
-// ---- The three ops: everything about one channel, nothing about threads.
-//   in, out       arrays of x's shape; an out may be null, an in that is null reads as 0
-//   centre        what in[0] = x is counted from in add()
-//   Run, Total    sums over at most kRun pixels, and over more
-//   finish        total -> the coefficients of write(), and the results of one number a channel
+// ---- The three ops: everything about one channel, nothing about threads. A kernel does, for each channel:
+//   add(run, values)            for every pixel; values[0] is x - centre there
+//   total.merge(run.total())    every kRun pixels, and again whenever sums of two threads meet
+//   k = finish(total)           once: the coefficients of write(), and the results of one number a channel
+//   write(k, values, results)   for every pixel; values[0] is x itself
+// in, out: arrays of x's shape, in the order of `values` and `results`. An out may be null; an in that is
+// null reads as 0.
 
+/// The derivative of leaky ReLU, times g. `sign` is its input or its output: they have the same one.
 __device__ float gated(float g, float sign, float slope) { return sign > 0 ? g : slope * g; }
 
-/// A channel of an image.
+/// A channel of an image, and where its numbers lie.
 struct At {
   NormShape s;
   int64_t image, channel;
-  __device__ int64_t of_image() const { return image * s.c + channel; }
-  __device__ int64_t of_parameter() const { return s.per_image ? of_image() : channel; }
-  __device__ int64_t first_pixel() const { return image * s.pixels * s.c + channel; }
+  __device__ int64_t of_image() const { return image * s.c + channel; }                   // in mean, rstd
+  __device__ int64_t of_parameter() const { return s.per_image ? of_image() : channel; }  // in gamma, beta
+  __device__ int64_t first_pixel() const { return image * s.pixels * s.c + channel; }     // in x; next: + c
 };
 
 struct Forward {
@@ -120,19 +129,20 @@ struct Forward {
 
   using Run = MomentsRun;
   using Total = Moments;
-  struct Coefficients {
+  struct Coefficients {  // y = act(scale (x - mean) + shift)
     float mean, scale, shift;
   };
   __device__ float centre(const At& at) const { return in[0][at.first_pixel()]; }
-  __device__ void add(Run& run, const float (&v)[kInputs]) const { run.add(v[0]); }
+  __device__ void add(Run& run, const float (&values)[kInputs]) const { run.add(values[0]); }
   __device__ Coefficients finish(const At& at, const Total& t) const {
     const float m = centre(at) + t.mean, r = 1.0f / sqrtf(t.m2 / t.count + eps);
     mean[at.of_image()] = m, rstd[at.of_image()] = r;
     return {m, gamma ? gamma[at.of_parameter()] * r : r, beta ? beta[at.of_parameter()] : 0.0f};
   }
-  __device__ void write(const Coefficients& k, const float (&v)[kInputs], float (&y)[kOutputs]) const {
-    const float u = k.scale * (v[0] - k.mean) + k.shift;
-    y[0] = gated(u, u, slope);
+  __device__ void write(const Coefficients& k, const float (&values)[kInputs],
+                        float (&results)[kOutputs]) const {
+    const float u = k.scale * (values[0] - k.mean) + k.shift;
+    results[0] = gated(u, u, slope);
   }
 };
 
@@ -144,25 +154,30 @@ struct Grad {
   float slope;
   float *ggamma, *gbeta;
 
-  using Run = Sums<2>;  // h, h (x - mean)
-  using Total = Sums<2>;
-  struct Coefficients {  // gx = a h + b (x - mean) + d
+  enum { kH, kHx, kSums };  // h, h (x - mean)
+  using Run = Sums<kSums>;
+  using Total = Sums<kSums>;
+  // gx = a h + b (x - mean) + d; with q = (x - mean) rstd this is gamma rstd (h - <h> - q <h q>)
+  struct Coefficients {
     float mean, a, b, d;
   };
   __device__ float centre(const At& at) const { return mean[at.of_image()]; }
-  __device__ void add(Run& run, const float (&v)[kInputs]) const {
-    const float h = gated(v[2], v[1], slope);
-    run.v[0] += h, run.v[1] += h * v[0];
+  __device__ void add(Run& run, const float (&values)[kInputs]) const {
+    const auto& [x, y, gy] = values;  // x counted from its mean
+    const float h = gated(gy, y, slope);
+    run.v[kH] += h, run.v[kHx] += h * x;
   }
   __device__ Coefficients finish(const At& at, const Total& t) const {
     const int64_t i = at.of_image();
     const float r = rstd[i], a = gamma ? gamma[at.of_parameter()] * r : r, pixels = float(at.s.pixels);
-    const float h = t.v[0], hq = t.v[1] * r;
+    const float h = t.v[kH], hq = t.v[kHx] * r;  // sums over the pixels, not means
     if (ggamma) ggamma[i] = hq, gbeta[i] = h;
     return {mean[i], a, -a * r * hq / pixels, -a * h / pixels};
   }
-  __device__ void write(const Coefficients& k, const float (&v)[kInputs], float (&gx)[kOutputs]) const {
-    gx[0] = k.a * gated(v[2], v[1], slope) + k.b * (v[0] - k.mean) + k.d;
+  __device__ void write(const Coefficients& k, const float (&values)[kInputs],
+                        float (&results)[kOutputs]) const {
+    const auto& [x, y, gy] = values;
+    results[0] = k.a * gated(gy, y, slope) + k.b * (x - k.mean) + k.d;
   }
 };
 
@@ -174,37 +189,42 @@ struct Grad2 {
   float slope;
   float* ggamma;
 
-  using Run = Sums<5>;  // v, h, v (x - mean), h (x - mean), v h
-  using Total = Sums<5>;
+  enum { kV, kH, kVx, kHx, kVh, kSums };  // v, h, v (x - mean), h (x - mean), v h
+  using Run = Sums<kSums>;
+  using Total = Sums<kSums>;
   struct Coefficients {  // q = (x - mean) rstd, dv = v - v_mean, dh = h - h_mean
     float mean, rstd, v_mean, h_mean;
-    float a, b;     // ggy = act' a (dv - b q)
-    float f, c, e;  // gx2 = e (f q + c dv + b dh)
+    float a, b;     // ggy = act' a (dv - b q), with a = gamma rstd, b = <v q>
+    float f, c, e;  // gx2 = e (f q + c dv + b dh), with c = <h q>, f = A - 3 b c, e = -gamma rstd^2
   };
   __device__ float centre(const At& at) const { return mean[at.of_image()]; }
-  __device__ void add(Run& run, const float (&v)[kInputs]) const {
-    const float h = gated(v[2], v[1], slope), w = v[3];
-    run.v[0] += w, run.v[1] += h, run.v[2] += w * v[0], run.v[3] += h * v[0], run.v[4] += w * h;
+  __device__ void add(Run& run, const float (&values)[kInputs]) const {
+    const auto& [x, y, gy, v] = values;  // x counted from its mean
+    const float h = gated(gy, y, slope);
+    run.v[kV] += v, run.v[kH] += h, run.v[kVx] += v * x, run.v[kHx] += h * x, run.v[kVh] += v * h;
   }
   __device__ Coefficients finish(const At& at, const Total& t) const {
     const int64_t i = at.of_image();
     const float r = rstd[i], a = gamma ? gamma[at.of_parameter()] * r : r;
     // double: <v h> - <v> <h> and what is taken from it cancel
-    const double pixels = double(at.s.pixels), v = t.v[0] / pixels, h = t.v[1] / pixels;
-    const double b = t.v[2] / pixels * r, c = t.v[3] / pixels * r, cross = t.v[4] / pixels - v * h;
+    const double pixels = double(at.s.pixels), v = t.v[kV] / pixels, h = t.v[kH] / pixels;
+    const double b = t.v[kVx] / pixels * r, c = t.v[kHx] / pixels * r;
+    const double cross = t.v[kVh] / pixels - v * h;  // A of norm.h
     if (ggamma) ggamma[i] = float(pixels * r * (cross - b * c));
     return {mean[i], r, float(v), float(h), a, float(b), float(cross - 3 * b * c), float(c), -a * r};
   }
-  __device__ void write(const Coefficients& k, const float (&v)[kInputs], float (&g)[kOutputs]) const {
-    const float q = (v[0] - k.mean) * k.rstd, dv = v[3] - k.v_mean, dh = gated(v[2], v[1], slope) - k.h_mean;
-    g[0] = gated(k.a * (dv - k.b * q), v[1], slope);
-    g[1] = k.e * (k.f * q + k.c * dv + k.b * dh);
+  __device__ void write(const Coefficients& k, const float (&values)[kInputs],
+                        float (&results)[kOutputs]) const {
+    const auto& [x, y, gy, v] = values;
+    const float q = (x - k.mean) * k.rstd, dv = v - k.v_mean, dh = gated(gy, y, slope) - k.h_mean;
+    results[0] = gated(k.a * (dv - k.b * q), y, slope);
+    results[1] = k.e * (k.f * q + k.c * dv + k.b * dh);
   }
 };
 
 constexpr int kRun = 32;  // pixels a thread adds up before it starts a new run
 
-// ---- Variant plain.
+// ---- Variant plain: one thread, one channel of one image.
 
 template <class Op>
 __global__ void plain_kernel(Op op, NormShape s) {
@@ -213,39 +233,45 @@ __global__ void plain_kernel(Op op, NormShape s) {
   const At at{s, i / s.c, i % s.c};
   const float centre = op.centre(at);
 
+  // First time over the pixels: sums.
   typename Op::Total total = {};
   for (int64_t begin = 0; begin < s.pixels; begin += kRun) {
     typename Op::Run run = {};
     for (int64_t p = begin; p < min(begin + kRun, s.pixels); ++p) {
-      float v[Op::kInputs];
-      for (int k = 0; k < Op::kInputs; ++k) v[k] = op.in[k] ? op.in[k][at.first_pixel() + p * s.c] : 0.0f;
-      v[0] -= centre;
-      op.add(run, v);
+      float values[Op::kInputs];
+      for (int j = 0; j < Op::kInputs; ++j)
+        values[j] = op.in[j] ? op.in[j][at.first_pixel() + p * s.c] : 0.0f;
+      values[0] -= centre;
+      op.add(run, values);
     }
     total.merge(run.total());
   }
 
   const typename Op::Coefficients coefficients = op.finish(at, total);
 
+  // Second time: results.
   for (int64_t p = 0; p < s.pixels; ++p) {
-    float v[Op::kInputs], out[Op::kOutputs];
-    for (int k = 0; k < Op::kInputs; ++k) v[k] = op.in[k] ? op.in[k][at.first_pixel() + p * s.c] : 0.0f;
-    op.write(coefficients, v, out);
-    for (int k = 0; k < Op::kOutputs; ++k)
-      if (op.out[k]) op.out[k][at.first_pixel() + p * s.c] = out[k];
+    float values[Op::kInputs], results[Op::kOutputs];
+    for (int j = 0; j < Op::kInputs; ++j) values[j] = op.in[j] ? op.in[j][at.first_pixel() + p * s.c] : 0.0f;
+    op.write(coefficients, values, results);
+    for (int j = 0; j < Op::kOutputs; ++j)
+      if (op.out[j]) op.out[j][at.first_pixel() + p * s.c] = results[j];
   }
 }
 
-// ---- What strips and chunks share. A thread owns V channels, from `at` on, of every step-th pixel from
-// `first` to below `last`. It asks for kAhead pixels before it uses the first: about 8 loads are in flight.
+// ---- What strips and chunks share. A thread owns a pack: V channels, from `at` on, of every step-th pixel
+// from `first` to below `last`. It asks for kAhead pixels before it uses the first, so that about 8 loads are
+// on their way; a thread that waits for each load has one. The two loops over `ahead` are what does it: the
+// first only loads, the second only computes. All loops over ahead, j and k have constant bounds and vanish.
+//   p, ahead   pixels      j   an array of op.in or op.out      k   a channel of the pack
 
 template <class Op>
 constexpr int kAhead = 8 / Op::kInputs;
 
 template <int V, class Op>
-__device__ void load(const Op& op, int64_t i, Pack<float, V> (&v)[Op::kInputs]) {
-  for (int k = 0; k < Op::kInputs; ++k)
-    v[k] = op.in[k] ? *reinterpret_cast<const Pack<float, V>*>(op.in[k] + i) : Pack<float, V>{};
+__device__ void load(const Op& op, int64_t i, Pack<float, V> (&packs)[Op::kInputs]) {
+  for (int j = 0; j < Op::kInputs; ++j)
+    packs[j] = op.in[j] ? *reinterpret_cast<const Pack<float, V>*>(op.in[j] + i) : Pack<float, V>{};
 }
 
 template <int V, class Op>
@@ -255,17 +281,17 @@ __device__ void sum_pixels(const Op& op, const At& at, int64_t first, int64_t la
   for (int k = 0; k < V; ++k) centre[k] = op.centre({at.s, at.image, at.channel + k});
   for (int64_t p = first; p < last;) {
     typename Op::Run run[V] = {};
-    for (int rows = 0; rows < kRun && p < last; rows += kAhead<Op>, p += kAhead<Op> * step) {
+    for (int summed = 0; summed < kRun && p < last; summed += kAhead<Op>, p += kAhead<Op> * step) {
       Pack<float, V> in[kAhead<Op>][Op::kInputs] = {};
-      for (int a = 0; a < kAhead<Op>; ++a)
-        if (p + a * step < last) load<V>(op, at.first_pixel() + (p + a * step) * at.s.c, in[a]);
-      for (int a = 0; a < kAhead<Op>; ++a)
-        if (p + a * step < last)
+      for (int ahead = 0; ahead < kAhead<Op>; ++ahead)
+        if (p + ahead * step < last) load<V>(op, at.first_pixel() + (p + ahead * step) * at.s.c, in[ahead]);
+      for (int ahead = 0; ahead < kAhead<Op>; ++ahead)
+        if (p + ahead * step < last)
           for (int k = 0; k < V; ++k) {
-            float v[Op::kInputs];
-            for (int j = 0; j < Op::kInputs; ++j) v[j] = in[a][j].v[k];
-            v[0] -= centre[k];
-            op.add(run[k], v);
+            float values[Op::kInputs];
+            for (int j = 0; j < Op::kInputs; ++j) values[j] = in[ahead][j].v[k];
+            values[0] -= centre[k];
+            op.add(run[k], values);
           }
     }
     for (int k = 0; k < V; ++k) total[k].merge(run[k].total());
@@ -279,20 +305,20 @@ __device__ void write_pixels(const Op& op, const At& at, int64_t first, int64_t 
   for (int k = 0; k < V; ++k) mine[k] = coefficients[k];
   for (int64_t p = first; p < last; p += kAhead<Op> * step) {
     Pack<float, V> in[kAhead<Op>][Op::kInputs] = {};
-    for (int a = 0; a < kAhead<Op>; ++a)
-      if (p + a * step < last) load<V>(op, at.first_pixel() + (p + a * step) * at.s.c, in[a]);
-    for (int a = 0; a < kAhead<Op>; ++a)
-      if (p + a * step < last) {
+    for (int ahead = 0; ahead < kAhead<Op>; ++ahead)
+      if (p + ahead * step < last) load<V>(op, at.first_pixel() + (p + ahead * step) * at.s.c, in[ahead]);
+    for (int ahead = 0; ahead < kAhead<Op>; ++ahead)
+      if (p + ahead * step < last) {
         Pack<float, V> out[Op::kOutputs];
         for (int k = 0; k < V; ++k) {
-          float v[Op::kInputs], y[Op::kOutputs];
-          for (int j = 0; j < Op::kInputs; ++j) v[j] = in[a][j].v[k];
-          op.write(mine[k], v, y);
-          for (int j = 0; j < Op::kOutputs; ++j) out[j].v[k] = y[j];
+          float values[Op::kInputs], results[Op::kOutputs];
+          for (int j = 0; j < Op::kInputs; ++j) values[j] = in[ahead][j].v[k];
+          op.write(mine[k], values, results);
+          for (int j = 0; j < Op::kOutputs; ++j) out[j].v[k] = results[j];
         }
         for (int j = 0; j < Op::kOutputs; ++j)
           if (op.out[j])
-            *reinterpret_cast<Pack<float, V>*>(op.out[j] + at.first_pixel() + (p + a * step) * at.s.c) =
+            *reinterpret_cast<Pack<float, V>*>(op.out[j] + at.first_pixel() + (p + ahead * step) * at.s.c) =
                 out[j];
       }
   }
@@ -300,6 +326,7 @@ __device__ void write_pixels(const Op& op, const At& at, int64_t first, int64_t 
 
 constexpr int kStrip = 32;  // most channels of a strip
 
+/// A whole struct of floats by shuffles, a word at a time.
 template <class T>
 __device__ T from_lane_xor(const T& t, int offset) {
   float words[sizeof(T) / sizeof(float)];
@@ -311,7 +338,11 @@ __device__ T from_lane_xor(const T& t, int offset) {
 }
 
 /// Merges the totals of all threads with the same t % packs (packs: a power of 2). Thread t < packs * V gets
-/// the total of the strip's channel t; the others' result means nothing.
+/// the total of the strip's channel t; the others' result means nothing. With 8 packs:
+///   lanes of a warp     0 1 .. 7 | 8 9 .. 15 | 16 .. 23 | 24 .. 31     lane 8 owns the channels of lane 0
+///   offset 16           lane 0 has 0 + 16, lane 8 has 8 + 24
+///   offset 8            lane 0 has all four; lanes 0..7 leave their warp's totals in part[warp]
+///   after the barrier   a warp takes a channel, lane i what warp i left, and shuffles add up the warps
 template <int Threads, int V, class Total>
 __device__ Total merge_threads(Total (&t)[V], int packs) {
   constexpr int kWarps = Threads / kWarp;
@@ -325,17 +356,17 @@ __device__ Total merge_threads(Total (&t)[V], int packs) {
   if (lane < packs)
     for (int k = 0; k < V; ++k) s.part[warp][lane * V + k] = t[k];
   __syncthreads();
-  for (int channel = warp; channel < packs * V; channel += kWarps) {  // a warp a channel, a lane a warp
+  for (int channel = warp; channel < packs * V; channel += kWarps) {
     Total all = {};
     if (lane < kWarps) all = s.part[lane][channel];
     for (int offset = kWarp / 2; offset > 0; offset /= 2) all.merge(from_lane_xor(all, offset));
-    if (lane == 0) s.part[0][channel] = all;
+    if (lane == 0) s.part[0][channel] = all;  // this warp alone is at this column
   }
   __syncthreads();
   return s.part[0][threadIdx.x % kStrip];
 }
 
-// ---- Variant strips.
+// ---- Variant strips: one block, one strip of channels of one image.
 
 constexpr int kStripThreads = 512;
 
@@ -347,7 +378,7 @@ __global__ void __launch_bounds__(kStripThreads) strip_kernel(Op op, NormShape s
   auto& coefficients = shared<Smem>();
   const int width = packs * V, strips = int((s.c + width - 1) / width), t = threadIdx.x;
   const int64_t image = blockIdx.x / strips, strip = blockIdx.x % strips * width;
-  const int64_t row = t / packs, rows = kStripThreads / packs;
+  const int64_t row = t / packs, rows = kStripThreads / packs;  // the thread's first pixel, and its step
   const At at{s, image, strip + t % packs * V};
   const bool inside = at.channel < s.c;  // the last strip may be narrower
 
@@ -359,7 +390,9 @@ __global__ void __launch_bounds__(kStripThreads) strip_kernel(Op op, NormShape s
   if (inside) write_pixels<V>(op, at, row, s.pixels, rows, coefficients.of + t % packs * V);
 }
 
-// ---- Variant chunks.
+// ---- Variant chunks: one block, one strip of channels of one chunk of pixels. Blocks of a grid cannot wait
+// for each other, so what every block needs, the coefficients, is passed on through memory: by the block that
+// arrives last to the launch that comes second.
 
 constexpr int kChunkThreads = 256;
 constexpr int64_t kMostColumns = 4096;             // a column: a strip of an image
@@ -368,17 +401,18 @@ __device__ unsigned chunks_arrived[kMostColumns];  // 0 between launches
 /// How pixels and channels are cut; block b is strip b % strips of chunk b / strips % chunks of image b /
 /// strips / chunks, so that blocks that run together read neighbouring lines.
 struct Cut {
-  int packs, strips, chunks;
-  int64_t pixels;  // of a chunk, but for the last
+  int packs;           // of a strip
+  int strips, chunks;  // of an image
+  int64_t pixels;      // of a chunk, but for the last
 };
 
 /// What a block of a cut owns.
 template <int V>
 struct Piece {
   int64_t image, strip, column, chunk;
-  At at;
-  int64_t first, last, rows;
-  bool inside;
+  At at;                      // of this thread
+  int64_t first, last, rows;  // its first pixel, the end of its chunk, its step
+  bool inside;                // false: channels run out before this thread
   __device__ Piece(const NormShape& s, const Cut& cut, unsigned block)
       : image(block / (cut.strips * cut.chunks)),
         strip(block % cut.strips),
@@ -401,7 +435,7 @@ __global__ void __launch_bounds__(kChunkThreads)
   if (piece.inside) sum_pixels<V>(op, piece.at, piece.first, piece.last, piece.rows, total);
   typename Op::Total* parts = partial + piece.column * cut.chunks * width;
   const typename Op::Total mine = merge_threads<kChunkThreads>(total, cut.packs);
-  if (t < width) parts[piece.chunk * width + t] = mine;
+  if (t < width) parts[piece.chunk * width + t] = mine;  // all of them, not atomically added: same bits
 
   if (!last_block(&chunks_arrived[piece.column], unsigned(cut.chunks))) return;
   typename Op::Total all[1] = {};  // of channel t % width, and of one chunk in 256 / width
@@ -422,7 +456,7 @@ __global__ void __launch_bounds__(kChunkThreads)
 
 // ---- Choosing and starting.
 
-constexpr int kPlain = 0, kStrips = 1, kChunks = 2;
+constexpr int kPlain = 0, kStrips = 1, kChunks = 2;  // as in kNormVariants
 
 /// Packs of V that cover c channels, a power of 2, at most a strip.
 int packs_of(int64_t c, int V) {

@@ -119,7 +119,7 @@ TEST_P(SinganStep, CapturedEqualsEagerAndFollowsTheCpu) {
   set_device("cuda");
   set_precision(Precision::fp32);
   ASSERT_EQ(captured.losses.size(), cpu.losses.size());
-  // Three numbers a level. The official resize cuts pixels to whole bytes, so from the third level on a
+  // Three numbers a level. The official resize cuts pixels to whole bytes, so from the second level on a
   // rounding becomes a step of 1/255: the CPU's own penalty at the third is 0.08 or 0.11, by whether it
   // resizes in float or double.
   const size_t compared = std::string(GetParam()) == "official" ? 3 : cpu.losses.size();

@@ -35,6 +35,8 @@ MemoryStats totals[2];  // by place
 int64_t limit = 0;
 std::shared_ptr<Cache> in_use;  // of the pool in use, if any
 
+const std::shared_ptr<Cache>& cache(Place place);
+
 }  // namespace
 
 class Cache {
@@ -58,7 +60,7 @@ class Cache {
     if (found != free_.end() && !found->second.empty()) {
       block = found->second.back();
       found->second.pop_back();
-      stats.cached -= bytes;
+      stats.cached -= bytes, cached_ -= bytes;
     } else {
       block = allocate(bytes);
     }
@@ -71,16 +73,17 @@ class Cache {
     std::lock_guard lock(mutex);
     MemoryStats& stats = totals[int(place_)];
     stats.live -= bytes;
-    stats.cached += bytes;
+    stats.cached += bytes, cached_ += bytes;
     try {
       free_[bytes].push_back(block);
     } catch (...) {
       system_free(place_, block);
-      stats.cached -= bytes;
+      stats.cached -= bytes, cached_ -= bytes;
     }
     // Blocks of sizes that are no longer used would pile up; those of a training step must all stay, or every
-    // step would fault its pages in again. While a step is captured memory must not be freed.
-    if (!pool_ && !in_use && stats.live + stats.cached > stats.peak + stats.peak / 4 + (64 << 20)) drop();
+    // step would fault its pages in again. While a step is captured memory must not be freed. Pools do not
+    // count: they give nothing back, and beside two of them nothing would be kept.
+    if (!pool_ && !in_use && stats.live + cached_ > stats.peak + stats.peak / 4 + (64 << 20)) drop();
   }
 
   void release() {
@@ -96,6 +99,7 @@ class Cache {
     if (!limit || stats.live + bytes <= limit) block = system_allocate(place_, bytes);
     if (!block) {
       drop();
+      if (pool_) cache(place_)->drop();  // the eager run's, which may be as much again
       if (!limit || stats.live + bytes <= limit) block = system_allocate(place_, bytes);
     }
     if (!block)
@@ -107,13 +111,15 @@ class Cache {
   void drop() noexcept {
     for (auto& [bytes, blocks] : free_) {
       for (void* b : blocks) system_free(place_, b);
-      totals[int(place_)].cached -= bytes * static_cast<int64_t>(blocks.size());
+      const int64_t all = bytes * static_cast<int64_t>(blocks.size());
+      totals[int(place_)].cached -= all, cached_ -= all;
       blocks.clear();
     }
   }
 
   const Place place_;
   const bool pool_;
+  int64_t cached_ = 0;  // bytes in free_
   std::map<int64_t, std::vector<void*>> free_;
 };
 

@@ -28,6 +28,7 @@ std::shared_ptr<const GpuTaps> on_gpu(const Taps& taps) {
   if (!found) {
     const auto upload = [](const auto& values) {
       const int64_t bytes = int64_t(values.size() * sizeof(values[0]));
+      const MemoryPool::Outside outside;  // they outlive the step: in its pool they would keep all of that
       Buffer block(bytes, Place::gpu);
       if constexpr (kCudaBuilt) cuda::upload(gpu(), block.data(), values.data(), bytes);
       return block;

@@ -31,7 +31,10 @@ struct StepGraph::Impl {
 
   ~Impl() {
     if constexpr (kCudaBuilt)
-      if (graph) cuda::wait(gpu());  // its memory goes back
+      if (graph) try {
+          cuda::wait(gpu());      // its memory goes back
+        } catch (const Error&) {  // what broke the GPU has been told, maybe by the error that unwinds us
+        }
   }
 };
 
@@ -91,20 +94,25 @@ void StepGraph::run(const std::function<void()>& step) {
     if (s.runs == 2) return step();  // the pool gets the blocks that the captured step will take
 
     auto graph = std::make_shared<cuda::Graph>();
+    std::string refusal;
+    s.hooks.clear(), s.kept.clear();  // of an attempt that an error ended
     graph->begin(gpu());
     try {
       const Recording recording(s.hooks, s.kept);
       step();
+    } catch (const std::exception& e) {
+      if (!graph->abandon(gpu())) throw;  // the step's own error
+      refusal = e.what();
     } catch (...) {
       graph->abandon(gpu());
       throw;
     }
-    const std::string refusal = graph->end(gpu());
+    if (refusal.empty()) refusal = graph->end(gpu());
     if (!refusal.empty()) {
       std::cerr << "warning: a training step could not be captured, so it runs eagerly and slower: "
                 << refusal << "\n";
       s.eager_for_good = true;
-      s.hooks.clear();
+      s.hooks.clear(), s.kept.clear();
       return step();
     }
     s.graph = std::move(graph);

@@ -14,6 +14,7 @@
 #include <cudnn.h>
 
 #include <algorithm>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -237,62 +238,67 @@ struct Plan {
   bool biased = false;  // the bias is added in it
 };
 
-// The plan of the heuristics' best guess that is allowed and builds; an empty one if there is none.
-Plan best_plan(const Target& target, const Descriptor& graph, Precision precision) {
-  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
-    heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, {graph});
-    heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE,
-                   std::vector<cudnnBackendHeurMode_t>{mode});
-    target.to_heuristics(heuristics);
-    heuristics.finish("the heuristics");
-    int64_t count = 0;
-    check(cudnnBackendGetAttribute(heuristics.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                   CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr),
-          "counting engines");
-    std::vector<Descriptor> configs;
-    std::vector<cudnnBackendDescriptor_t> raw;
-    for (int64_t i = 0; i < count; ++i) {
-      configs.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-      raw.push_back(configs.back().get());
-    }
-    if (count)
+// The plan of the heuristics' best guess that is allowed and builds; an empty one if there is none, `why` is
+// then cuDNN's last word.
+Plan best_plan(const Target& target, const Descriptor& graph, Precision precision, std::string& why) {
+  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) try {
+      Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+      heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, {graph});
+      heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE,
+                     std::vector<cudnnBackendHeurMode_t>{mode});
+      target.to_heuristics(heuristics);
+      heuristics.finish("the heuristics");
+      int64_t count = 0;
       check(cudnnBackendGetAttribute(heuristics.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                     CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &count, raw.data()),
-            "listing engines");
-    for (size_t i = 0; i < size_t(count); ++i) try {
-        Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-        cudnnBackendDescriptor_t place = engine.get();
-        int64_t one = 0;
-        check(cudnnBackendGetAttribute(configs[i].get(), CUDNN_ATTR_ENGINECFG_ENGINE,
-                                       CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &one, &place),
-              "an engine");
-        if (!allowed(engine.read<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
-                                                              CUDNN_TYPE_NUMERICAL_NOTE,
-                                                              CUDNN_NUMERICAL_NOTE_TYPE_COUNT),
-                     precision))
-          continue;
-        const auto behaviour = engine.read<cudnnBackendBehaviorNote_t>(
-            CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT);
-        if (std::count(behaviour.begin(), behaviour.end(), CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)) continue;
-        Plan p;
-        p.engine = engine.read_number(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
-        p.plan = Descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-        p.plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, {configs[i]});
-        target.to_plan(p.plan);
-        p.plan.finish("the plan");
-        p.workspace = p.plan.read_number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
-        if (p.workspace > kMostWorkspace) continue;
-        return p;
-      } catch (const Refusal&) {  // the next one, then
+                                     CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr),
+            "counting engines");
+      std::vector<Descriptor> configs;
+      std::vector<cudnnBackendDescriptor_t> raw;
+      for (int64_t i = 0; i < count; ++i) {
+        configs.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+        raw.push_back(configs.back().get());
       }
-  }
+      if (count)
+        check(cudnnBackendGetAttribute(heuristics.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                       CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &count, raw.data()),
+              "listing engines");
+      for (size_t i = 0; i < size_t(count); ++i) try {
+          Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+          cudnnBackendDescriptor_t place = engine.get();
+          int64_t one = 0;
+          check(cudnnBackendGetAttribute(configs[i].get(), CUDNN_ATTR_ENGINECFG_ENGINE,
+                                         CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &one, &place),
+                "an engine");
+          if (!allowed(engine.read<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
+                                                                CUDNN_TYPE_NUMERICAL_NOTE,
+                                                                CUDNN_NUMERICAL_NOTE_TYPE_COUNT),
+                       precision))
+            continue;
+          const auto behaviour = engine.read<cudnnBackendBehaviorNote_t>(
+              CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT);
+          if (std::count(behaviour.begin(), behaviour.end(), CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION))
+            continue;
+          Plan p;
+          p.engine = engine.read_number(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
+          p.plan = Descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+          p.plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, {configs[i]});
+          target.to_plan(p.plan);
+          p.plan.finish("the plan");
+          p.workspace = p.plan.read_number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
+          if (p.workspace > kMostWorkspace) continue;
+          return p;
+        } catch (const Refusal& r) {  // the next one, then
+          why = r.text;
+        }
+    } catch (const Refusal& r) {  // these heuristics know nothing, the others may
+      why = r.text;
+    }
   return {};
 }
 
 // The plan of the best graph there is one for: in bfloat16 before float, with bias before without.
 Plan search(const Target& target, ConvKind kind, const ConvShape& g, Precision precision, bool bias,
-            float slope) {
+            float slope, std::string& why) {
   const bool can_halve = precision == Precision::bf16 && g.c % 8 == 0 && g.k % 8 == 0;
   for (const bool half : {true, false})
     for (const bool biased : {true, false}) {
@@ -300,10 +306,11 @@ Plan search(const Target& target, ConvKind kind, const ConvShape& g, Precision p
       try {
         Plan p = best_plan(target,
                            graph_of(target, kind, g, half ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, biased),
-                           precision);
+                           precision, why);
         p.half = half, p.biased = biased;
         if (p.plan) return p;
-      } catch (const Refusal&) {  // a graph cuDNN does not know
+      } catch (const Refusal& r) {  // a graph cuDNN does not know
+        why = r.text;
       }
     }
   return {};
@@ -351,6 +358,18 @@ void execute(Cuda where, ConvKind kind, const ConvShape& g, const Plan& p, const
   }
 }
 
+// A cuDNN that lacks one of its libraries has no engine for anything: nobody should wonder at the speed.
+void warn_once(ConvKind kind, const ConvShape& g, const std::string& why) {
+  static bool warned = false;
+  if (warned) return;
+  warned = true;
+  constexpr const char* kKinds[] = {"forward", "by data", "by weights"};
+  std::cerr << "warning: cuDNN has no engine for a convolution (" << kKinds[int(kind)] << ", x (" << g.n
+            << "," << g.h << "," << g.w << "," << g.c << "), filters (" << g.k << "," << g.r << "," << g.s
+            << "," << g.c << "), stride " << g.stride << ", pad " << g.pad
+            << "), so a plain kernel computes it, slower" << (why.empty() ? "" : ": ") << why << "\n";
+}
+
 void convolve(Cuda where, ConvKind kind, const ConvShape& g, const Arrays& a, float slope) {
   using Key = std::tuple<int, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
                          int64_t, int64_t, int, bool, float>;
@@ -361,8 +380,12 @@ void convolve(Cuda where, ConvKind kind, const ConvShape& g, const Arrays& a, fl
   try {
     auto found = plans->find(key);
     if (found == plans->end()) {
+      handle();  // without it there would be no plan for anything, and no error
       if (plans->size() >= kMostPlans) plans->clear();
-      found = plans->emplace(key, search(Target{}, kind, g, where.precision, a.b != nullptr, slope)).first;
+      std::string why;
+      found =
+          plans->emplace(key, search(Target{}, kind, g, where.precision, a.b != nullptr, slope, why)).first;
+      if (!found->second.plan) warn_once(kind, g, why);
     }
     if (found->second.plan) return execute(where, kind, g, found->second, a, slope);
   } catch (const Refusal& r) {
@@ -398,8 +421,9 @@ std::string describe_plan(ConvKind kind, const ConvShape& g, Precision precision
                             std::vector<char>(device.c_str(), device.c_str() + device.size() + 1));
       target.properties.finish("the properties of a GPU");
     }
-    const Plan p = search(target, kind, g, precision, bias, slope);
-    if (!p.plan) return "none: the direct kernel";
+    std::string why;
+    const Plan p = search(target, kind, g, precision, bias, slope, why);
+    if (!p.plan) return "none: the direct kernel" + (why.empty() ? "" : " (" + why + ")");
     return "engine " + std::to_string(p.engine) + ", " + (p.half ? "bf16" : "float") +
            (p.biased ? ", bias" : "") + ", workspace " + std::to_string(p.workspace) + " bytes";
   } catch (const Refusal& r) {

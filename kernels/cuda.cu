@@ -116,6 +116,8 @@ std::vector<Device> devices(std::string* why_none) {
     }
     return found;
   }
+  int before = 0;
+  const bool chosen = cudaGetDevice(&before) == cudaSuccess;
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp p;
     Device d;
@@ -130,6 +132,8 @@ std::vector<Device> devices(std::string* why_none) {
     }
     found.push_back(d);
   }
+  if (chosen) cudaSetDevice(before);  // looking at a device chose it
+  cudaGetLastError();
   return found;
 }
 
@@ -231,12 +235,13 @@ std::string Graph::end(Cuda where) {
   return std::string(cudaGetErrorName(status)) + " (" + cudaGetErrorString(status) + ")";
 }
 
-void Graph::abandon(Cuda where) noexcept {
+bool Graph::abandon(Cuda where) noexcept {
   capturing = false;
   cudaGraph_t graph = nullptr;
-  cudaStreamEndCapture(where.stream, &graph);
+  const cudaError_t status = cudaStreamEndCapture(where.stream, &graph);
   if (graph) cudaGraphDestroy(graph);
   cudaGetLastError();
+  return status != cudaSuccess;
 }
 
 void Graph::launch(Cuda where) { check_cuda(cudaGraphLaunch(executable_, where.stream), "replaying a step"); }

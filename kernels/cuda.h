@@ -71,8 +71,8 @@ class Graph {
   void begin(Cuda);
   /// "" or why the recorded work cannot be replayed; nothing has run then.
   std::string end(Cuda);
-  /// Drops what is being recorded, after an exception.
-  void abandon(Cuda) noexcept;
+  /// Drops what is being recorded, after an exception. True if CUDA had refused to record something.
+  bool abandon(Cuda) noexcept;
   void launch(Cuda);
   /// Kernels, copies and fills in it.
   int64_t nodes() const { return nodes_; }

@@ -39,10 +39,16 @@ struct Launch {
 template <class... P, class... A>
 void launch(Cuda where, const Launch& l, void (*kernel)(P...), A&&... arguments) {
 #ifdef __CUDACC__
-  if (l.dynamic_smem > 48 * 1024)  // beyond it a kernel has to ask; asking twice does no harm
-    check_cuda(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                    cudaFuncAttributeMaxDynamicSharedMemorySize, int(l.dynamic_smem)),
-               l.name);
+  if (l.dynamic_smem > 48 * 1024) {  // beyond it a kernel has to ask
+    const void* const function = reinterpret_cast<const void*>(kernel);
+    cudaFuncAttributes asked;
+    check_cuda(cudaFuncGetAttributes(&asked, function), l.name);
+    // Never for less than before: a captured launch of the same kernel may need that.
+    if (asked.maxDynamicSharedSizeBytes < int(l.dynamic_smem))
+      check_cuda(
+          cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, int(l.dynamic_smem)),
+          l.name);
+  }
   cudaLaunchConfig_t config{};
   config.gridDim = l.grid, config.blockDim = l.block;
   config.dynamicSmemBytes = l.dynamic_smem, config.stream = where.stream;

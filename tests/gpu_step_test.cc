@@ -7,6 +7,8 @@
 #include "engine/ops.h"
 #include "engine/random.h"
 #include "engine/step_graph.h"
+#include "kernels/check.h"
+#include "kernels/cuda.h"
 #include "models/ganimation/training.h"
 #include "models/singan/training.h"
 
@@ -62,6 +64,42 @@ TEST(StepGraphs, ReadingBackInsideIsAnErrorAndLeavesTheStreamUsable) {
   EXPECT_EQ(sum(x).item(), 6);
 }
 
+TEST(StepGraphs, WhatCudaRefusesToRecordRunsEagerly) {
+  const Tensor x = full({3}, 2);
+  Rng rng(1);
+  StepGraph graph;
+  Tensor y;
+  for (int i = 1; i <= 5; ++i) {
+    graph.run([&] {
+      rng.uniform({4});
+      y = affine(x, double(i));
+      cuda::wait(gpu());
+    });
+    EXPECT_EQ(to_host<float>(y)[0], 2 * float(i));
+    EXPECT_EQ(rng.counter(), uint64_t(i));
+  }
+  EXPECT_EQ(graph.nodes(), 0);
+}
+
+TEST(StepGraphs, AnErrorWhileRecordingLeavesNoCounts) {
+  Tensor x = zeros({3});
+  StepGraph graph;
+  int64_t counted = 0;
+  for (int i = 0; i < 5; ++i) {
+    const auto step = [&] {
+      each_step([&] { ++counted; });
+      x.assign(affine(x, 1, 1));
+      if (i == 2) fail("no");
+    };
+    if (i == 2)
+      EXPECT_THROW(graph.run(step), Error);
+    else
+      graph.run(step);
+  }
+  EXPECT_EQ(counted, 4);
+  EXPECT_EQ(to_host<float>(x)[0], 4);
+}
+
 TEST(StepGraphs, MemoryOfACapturedStepIsNobodyElses) {
   StepGraph graph;
   const Tensor x = full({1000}, 1);
@@ -72,6 +110,21 @@ TEST(StepGraphs, MemoryOfACapturedStepIsNobodyElses) {
   graph.run([&] { FAIL() << "called for a replay"; });
   for (int i = 0; i < 20; ++i) EXPECT_EQ(to_host<float>(others[size_t(i)])[999], float(i));
   EXPECT_EQ(to_host<float>(y)[5], 6);
+}
+
+TEST(StepGraphs, WhatTheyHoldDoesNotEmptyTheCache) {
+  const Tensor x = full({3}, 2);
+  Tensor y;
+  StepGraph graphs[2];
+  for (StepGraph& graph : graphs)
+    for (int i = 0; i < 3; ++i)
+      graph.run([&] {
+        empty({25 << 20});
+        y = affine(x, 3);
+      });
+  const auto place = [] { return full({5000}, 1).data<float>(); };
+  const float* const first = place();
+  EXPECT_EQ(place(), first);  // the emulator gives no address out twice
 }
 
 Tensor picture(int64_t h, int64_t w) {

@@ -97,6 +97,10 @@ struct NormResult {
 /// Source       Ulyanov et al. 2016, arXiv:1607.08022. Batch normalisation with N = 1 is the same map.
 NormResult instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps = 1e-5,
                          double slope = 1);
+/// Moves running statistics (C) towards those of a norm over `pixels`, image after image, in place:
+///   running_mean += momentum * (mean - running_mean), running_var likewise, with the unbiased variance
+void track_statistics(const NormResult& norm, int64_t pixels, double eps, double momentum,
+                      const Tensor& running_mean, const Tensor& running_var);
 
 // ---- resize
 /// One axis of a separable linear map, rows in compressed form: out[o] = sum_k weight[k] * in[index[k]], k in

@@ -3,6 +3,7 @@
 #include "engine/norm_composite.h"
 #include "engine/ops.h"
 #include "kernels/norm.h"
+#include "kernels/statistics.h"
 
 namespace sga {
 namespace {
@@ -94,6 +95,19 @@ NormResult instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& bet
                                parameters ? to_parameter(gbeta, gamma) : Tensor{}};
   });
   return {y, mean, rstd};
+}
+
+void track_statistics(const NormResult& norm, int64_t pixels, double eps, double momentum,
+                      const Tensor& running_mean, const Tensor& running_var) {
+  const int64_t c = norm.mean.dim(1);
+  SGA_CHECK(pixels >= 2 && running_mean.numel() == c && running_var.numel() == c,
+            "track_statistics: needs at least 2 pixels and ", c, " running means and variances, got ", pixels,
+            ", ", running_mean.shape(), " and ", running_var.shape());
+  run(norm.mean, [&](auto where, auto zero) {
+    using T = decltype(zero);
+    kernels::track_statistics(where, norm.mean.dim(0), c, pixels, norm.mean.data<T>(), norm.rstd.data<T>(),
+                              T(eps), T(momentum), running_mean.data<T>(), running_var.data<T>());
+  });
 }
 
 }  // namespace sga

@@ -3,6 +3,7 @@
 
 #include "kernels/composite.h"
 #include "kernels/penalty.h"
+#include "kernels/statistics.h"
 #include "kernels/tv.h"
 #include "tests/expect_close.h"
 #include "tests/gpu_numbers.h"
@@ -199,6 +200,23 @@ TEST(GpuVariation, AgreesWithTheCpu) {
       EXPECT_EQ(again.y, got.y);
       EXPECT_EQ(again.gx, got.gx);
     }
+}
+
+TEST(GpuStatistics, AgreesWithTheCpu) {
+  for (const auto& [n, c] : {std::pair{1, 1}, std::pair{3, 32}, std::pair{2, 300}}) {
+    const Floats mean = numbers(n * c, 1), m = numbers(c, 2);
+    Floats rstd = numbers(n * c, 3), v = numbers(c, 4);
+    for (float& r : rstd) r = 0.5f + r * r;
+    const GpuArray<float> gmean(mean), grstd(rstd), gm(m), gv(v);
+    kernels::track_statistics(test_gpu(), n, c, 77, gmean.get(), grstd.get(), 1e-5f, 0.1f, gm.get(),
+                              gv.get());
+    Doubles dm = doubles(m), dv = doubles(v);
+    // The same float constants, widened: what differs is the arithmetic alone.
+    kernels::track_statistics(Cpu{}, n, c, 77, doubles(mean).data(), doubles(rstd).data(), double(1e-5f),
+                              double(0.1f), dm.data(), dv.data());
+    expect_close(doubles(gm.read()), dm, kEps, n, 1, "mean");
+    expect_close(doubles(gv.read()), dv, kEps, n, 1, "variance");
+  }
 }
 
 }  // namespace

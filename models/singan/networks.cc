@@ -11,20 +11,6 @@ namespace {
 
 constexpr double kSlope = 0.2, kEps = 1e-5, kMomentum = 0.1;
 
-// running += momentum * (statistics of the image - running), image after image.
-void track(const PatchNet::Block& block, const NormResult& norm, int64_t pixels) {
-  NoGrad off;
-  const double unbiased = double(pixels) / double(pixels - 1);
-  const Shape channels = block.mean.shape();
-  for (int64_t n = 0; n < norm.mean.dim(0); ++n) {
-    const Tensor mean = slice(norm.mean, 0, n, 1).view(channels),
-                 rstd = slice(norm.rstd, 0, n, 1).view(channels);
-    const Tensor var = affine(power(rstd, -2), unbiased, -kEps * unbiased);
-    Tensor(block.mean).assign(blend(block.mean, 1 - kMomentum, mean, kMomentum));
-    Tensor(block.var).assign(blend(block.var, 1 - kMomentum, var, kMomentum));
-  }
-}
-
 Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return bias ? conv_bias_act(x, weight, bias, {}) : conv(x, weight);
 }
@@ -88,8 +74,9 @@ Tensor PatchNet::forward(const Tensor& x) const {
 }
 
 Tensor PatchNet::forward_and_track(const Tensor& x) {
-  return run(x,
-             [](const Block& b, const NormResult& norm) { track(b, norm, norm.y.dim(1) * norm.y.dim(2)); });
+  return run(x, [](const Block& b, const NormResult& norm) {
+    track_statistics(norm, norm.y.dim(1) * norm.y.dim(2), kEps, kMomentum, b.mean, b.var);
+  });
 }
 
 Tensor Generator::operator()(const Tensor& z, const Tensor& prev) {

@@ -144,6 +144,7 @@ bool active() { return recording_hooks != nullptr; }
 const uint64_t* count(std::function<uint64_t()> f) {
   const MemoryPool::Outside outside;
   auto word = std::make_shared<Buffer>(int64_t(sizeof(uint64_t)), Place::gpu);
+  SGA_CHECK(recording_hooks, "step: a number on the device was asked for while no step is captured");
   recording_hooks->push_back({{}, {}, std::move(f), word->data()});
   keep(word);
   return static_cast<const uint64_t*>(word->data());

@@ -100,10 +100,11 @@ int main(int argc, char** argv) {
   if (!sga::bench::open_gpu()) return 3;
   for (const auto& [name, shape] : sga::bench::kConvRows) sga::register_conv_rows(name, shape);
   // GANimation's official batch.
-  sga::register_conv_rows("ganimation residual B=25", sga::bench::conv_shape(25, 32, 32, 256, 256, 3, 1, 1));
-  sga::register_conv_rows("ganimation stem B=25", sga::bench::conv_shape(25, 128, 128, 20, 64, 7, 1, 3));
+  sga::register_conv_rows("ganimation residual B=25",
+                          sga::kernels::conv_shape(25, 32, 32, 256, 256, 3, 3, 1, 1));
+  sga::register_conv_rows("ganimation stem B=25", sga::kernels::conv_shape(25, 128, 128, 20, 64, 7, 7, 1, 3));
   sga::register_conv_rows("ganimation last critic layer B=50",
-                          sga::bench::conv_shape(50, 4, 4, 1024, 2048, 4, 2, 1));
+                          sga::kernels::conv_shape(50, 4, 4, 1024, 2048, 4, 4, 2, 1));
   sga::register_gemm_rows(1024, 1024, 1024);
   sga::register_gemm_rows(8192, 8192, 8192);
   benchmark::RunSpecifiedBenchmarks();

@@ -38,22 +38,27 @@ template <class... Parts>
 // Takes GPU `wanted`, or for -1 the first that can run. "" or why there is none.
 std::string take_gpu(int wanted) {
   if constexpr (kCudaBuilt) {
+    // One device and one stream for the life of the process: captured steps and scratch belong to it.
+    static int opened = -1;
+    if (opened >= 0 && (wanted < 0 || wanted == opened)) {
+      use_gpu = true;
+      return "";
+    }
     std::string why;
     const std::vector<cuda::Device> devices = cuda::devices(&why);
     for (const cuda::Device& d : devices) {
       if (wanted >= 0 && d.index != wanted) continue;
-      if (d.refusal.empty()) {
-        // One stream for the life of the process: captured steps and scratch belong to it.
-        static const int opened = d.index;
-        if (opened != d.index)
+      const std::string refusal = cuda::refusal(d);
+      if (refusal.empty()) {
+        if (opened >= 0)
           return "GPU " + std::to_string(opened) + " is in use already; one process uses one GPU";
-        static const Cuda stream = cuda::open(d.index);
-        chosen = stream;
+        opened = d.index;
+        chosen = cuda::open(d.index);
         gpu_name = "cuda:" + std::to_string(d.index) + ": " + described(d) + ", " + cuda::versions();
         use_gpu = true;
         return "";
       }
-      why += (why.empty() ? "" : "; ") + described(d) + ": " + d.refusal;
+      why += (why.empty() ? "" : "; ") + described(d) + ": " + refusal;
     }
     if (wanted >= 0 && why.empty())
       why = "there is no GPU " + std::to_string(wanted) + ", only " + std::to_string(devices.size());
@@ -100,9 +105,11 @@ std::vector<std::string> list_devices() {
                                  " threads"};
   if constexpr (kCudaBuilt) {
     std::string why;
-    for (const cuda::Device& d : cuda::devices(&why))
+    for (const cuda::Device& d : cuda::devices(&why)) {
+      const std::string refusal = cuda::refusal(d);
       lines.push_back("cuda:" + std::to_string(d.index) + ": " + described(d) +
-                      (d.refusal.empty() ? "" : ", cannot run this build: " + d.refusal));
+                      (refusal.empty() ? "" : ", cannot run this build: " + refusal));
+    }
     if (!why.empty()) lines.push_back("cuda: none, " + why);
   } else {
     lines.push_back("cuda: none, this build has no CUDA kernels");

@@ -8,23 +8,13 @@ namespace sga {
 namespace {
 
 // Extents from those of x and the filters; errors in the words of the caller's op.
-kernels::ConvShape conv_shape(const char* op, int64_t n, int64_t h, int64_t w, int64_t c, int64_t k,
-                              int64_t r, int64_t s, ConvGeometry geometry) {
+kernels::ConvShape checked_shape(const char* op, int64_t n, int64_t h, int64_t w, int64_t c, int64_t k,
+                                 int64_t r, int64_t s, ConvGeometry geometry) {
   SGA_CHECK(geometry.stride >= 1 && geometry.pad >= 0, op, ": stride must be >= 1 and pad >= 0, got ",
             geometry.stride, " and ", geometry.pad);
   SGA_CHECK(h + 2 * geometry.pad >= r && w + 2 * geometry.pad >= s, op, ": a ", r, "x", s,
             " filter does not fit an image of ", h, "x", w, " padded by ", geometry.pad);
-  return {n,
-          h,
-          w,
-          c,
-          k,
-          r,
-          s,
-          (h + 2 * geometry.pad - r) / geometry.stride + 1,
-          (w + 2 * geometry.pad - s) / geometry.stride + 1,
-          geometry.stride,
-          geometry.pad};
+  return kernels::conv_shape(n, h, w, c, k, r, s, geometry.stride, geometry.pad);
 }
 
 void check_rank4(const char* op, const Tensor& a, const Tensor& b) {
@@ -50,7 +40,7 @@ Tensor conv_bias_act(const Tensor& x, const Tensor& w, const Tensor& b, ConvGeom
   // The derivative takes the sign of the sum from the output.
   SGA_CHECK(slope > 0, "conv: the activation's slope must be > 0, got ", slope, "; use conv and leaky_relu");
   const auto g =
-      conv_shape("conv", x.dim(0), x.dim(1), x.dim(2), x.dim(3), w.dim(0), w.dim(1), w.dim(2), geometry);
+      checked_shape("conv", x.dim(0), x.dim(1), x.dim(2), x.dim(3), w.dim(0), w.dim(1), w.dim(2), geometry);
   Tensor y = empty({g.n, g.p, g.q, g.k}, x.dtype());
   run(x, [&](auto where, auto zero) {
     using T = decltype(zero);
@@ -71,7 +61,7 @@ Tensor conv(const Tensor& x, const Tensor& w, ConvGeometry geometry) {
 
 Tensor conv_dx(const Tensor& gy, const Tensor& w, ConvGeometry geometry, int64_t h, int64_t wd) {
   check_rank4("conv_dx", gy, w);
-  const auto g = conv_shape("conv_dx", gy.dim(0), h, wd, w.dim(3), w.dim(0), w.dim(1), w.dim(2), geometry);
+  const auto g = checked_shape("conv_dx", gy.dim(0), h, wd, w.dim(3), w.dim(0), w.dim(1), w.dim(2), geometry);
   SGA_CHECK(gy.dim(1) == g.p && gy.dim(2) == g.q && gy.dim(3) == g.k, "conv_dx: gy must be (N,", g.p, ",",
             g.q, ",", g.k, "), got ", gy.shape());
   Tensor gx = empty({g.n, g.h, g.w, g.c}, gy.dtype());
@@ -87,7 +77,7 @@ Tensor conv_dx(const Tensor& gy, const Tensor& w, ConvGeometry geometry, int64_t
 
 Tensor conv_dw(const Tensor& x, const Tensor& gy, ConvGeometry geometry, int64_t r, int64_t s) {
   check_rank4("conv_dw", x, gy);
-  const auto g = conv_shape("conv_dw", x.dim(0), x.dim(1), x.dim(2), x.dim(3), gy.dim(3), r, s, geometry);
+  const auto g = checked_shape("conv_dw", x.dim(0), x.dim(1), x.dim(2), x.dim(3), gy.dim(3), r, s, geometry);
   SGA_CHECK(gy.dim(0) == g.n && gy.dim(1) == g.p && gy.dim(2) == g.q, "conv_dw: gy must be (", g.n, ",", g.p,
             ",", g.q, ",K), got ", gy.shape());
   Tensor gw = empty({g.k, g.r, g.s, g.c}, x.dtype());

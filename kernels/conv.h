@@ -14,6 +14,12 @@ struct ConvShape {
   double flops() const { return 2.0 * double(n * p * q * k) * double(r * s * c); }
 };
 
+/// With the extents of y that follow from the others.
+inline ConvShape conv_shape(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s,
+                            int64_t stride, int64_t pad) {
+  return {n, h, w, c, k, r, s, (h + 2 * pad - r) / stride + 1, (w + 2 * pad - s) / stride + 1, stride, pad};
+}
+
 /// y[n,p,q,k] = act( sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] w[k,r,s,c] + b[k] )
 /// act(u) = u > 0 ? u : slope*u. b may be null; slope 1 means no activation.
 void conv(Cpu, const ConvShape&, const float* x, const float* w, const float* b, float slope, float* y);

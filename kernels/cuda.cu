@@ -27,9 +27,9 @@ bool capturing = false;
 
 std::string version_text(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
 
-// Why this build cannot run on device `index`; "" if it can. Leaves the device chosen.
-std::string refusal(int index, const Device& device) {
-  cudaError_t status = cudaSetDevice(index);
+// Runs the probe; leaves the device chosen.
+std::string probe(const Device& device) {
+  cudaError_t status = cudaSetDevice(device.index);
   if (status == cudaSuccess) {
     try {
       kernels::launch(Cuda{}, {"probe", 1, 1}, probe_kernel);
@@ -56,7 +56,7 @@ std::string refusal(int index, const Device& device) {
 // Two pinned blocks in turn: while one is copied, the next input is written to the other.
 class Staging {
  public:
-  void* get(Cuda where, int64_t bytes) {
+  void* get(int64_t bytes) {
     Block& block = blocks_[next_ ^= 1];
     if (block.copied) check_cuda(cudaEventSynchronize(block.copied), "staging");
     if (bytes > block.bytes) {
@@ -66,7 +66,6 @@ class Staging {
       block.bytes = bytes;
     }
     if (!block.copied) check_cuda(cudaEventCreateWithFlags(&block.copied, cudaEventDisableTiming), "staging");
-    (void)where;
     return block.data;
   }
   void mark(Cuda where) { check_cuda(cudaEventRecord(blocks_[next_].copied, where.stream), "staging"); }
@@ -116,25 +115,25 @@ std::vector<Device> devices(std::string* why_none) {
     }
     return found;
   }
-  int before = 0;
-  const bool chosen = cudaGetDevice(&before) == cudaSuccess;
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp p;
     Device d;
-    d.index = i;
-    const cudaError_t asked = cudaGetDeviceProperties(&p, i);
-    if (asked != cudaSuccess) {
-      cudaGetLastError();
-      d.name = "unknown", d.refusal = cudaGetErrorString(asked);
-    } else {
+    d.index = i, d.name = "unknown";
+    if (cudaGetDeviceProperties(&p, i) == cudaSuccess)
       d.name = p.name, d.major = p.major, d.minor = p.minor, d.memory = int64_t(p.totalGlobalMem);
-      d.refusal = refusal(i, d);
-    }
     found.push_back(d);
   }
-  if (chosen) cudaSetDevice(before);  // looking at a device chose it
   cudaGetLastError();
   return found;
+}
+
+std::string refusal(const Device& device) {
+  int before = 0;
+  const bool chosen = cudaGetDevice(&before) == cudaSuccess;
+  const std::string why = probe(device);
+  if (chosen) cudaSetDevice(before);  // looking at a device chose it
+  cudaGetLastError();
+  return why;
 }
 
 Cuda open(int index) {
@@ -186,7 +185,7 @@ void upload(Cuda where, void* to, const void* from, int64_t bytes) {
   constexpr int64_t kBlock = 32 << 20;
   for (int64_t at = 0; at < bytes; at += kBlock) {
     const int64_t part = bytes - at < kBlock ? bytes - at : kBlock;
-    void* pinned = staging().get(where, part);
+    void* pinned = staging().get(part);
     std::memcpy(pinned, static_cast<const char*>(from) + at, size_t(part));
     check_cuda(cudaMemcpyAsync(static_cast<char*>(to) + at, pinned, size_t(part), cudaMemcpyHostToDevice,
                                where.stream),

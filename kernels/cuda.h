@@ -16,10 +16,12 @@ struct Device {
   std::string name;
   int major = 0, minor = 0;  ///< compute capability
   int64_t memory = 0;        ///< bytes
-  std::string refusal;       ///< empty: it can run this build; else why not
 };
 /// All devices the driver shows. Empty if there is none; then `why_none` says why, in a half sentence.
 std::vector<Device> devices(std::string* why_none);
+/// Why this build cannot run on a device, "" if it can. Runs an empty kernel there, which takes some of its
+/// memory and the time of starting it: ask only for those that may be used.
+std::string refusal(const Device& device);
 /// Driver and runtime as text, "driver 13.0, runtime 13.0".
 std::string versions();
 

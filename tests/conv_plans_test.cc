@@ -14,21 +14,17 @@ const char* const kH200 = R"({"deviceName":"NVIDIA H200","deviceVer":900,"driver
 "maxCtasPerSM":32,"regsPerBlock":65536,"maxRegistersPerSM":65536,"maxSharedMemoryPerBlock":49152,
 "maxSharedMemoryPerBlockOptin":232448,"reservedSharedMemoryPerBlock":1024})";
 
-ConvShape shape_of(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t stride,
-                   int64_t pad) {
-  return {n, h, w, c, k, r, r, (h + 2 * pad - r) / stride + 1, (w + 2 * pad - r) / stride + 1, stride, pad};
-}
 bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 // Both models' layers and awkward ones: no shape falls back to the direct kernels, and rounded operands are
 // used exactly where they are asked for and possible.
 TEST(ConvPlans, EveryShapeHasOne) {
   const ConvShape shapes[] = {
-      shape_of(1, 26, 34, 3, 32, 3, 1, 0),      shape_of(1, 190, 250, 128, 128, 3, 1, 0),
-      shape_of(1, 190, 250, 128, 3, 3, 1, 0),   shape_of(1, 64, 48, 64, 1, 3, 1, 0),
-      shape_of(16, 32, 32, 256, 256, 3, 1, 1),  shape_of(16, 128, 128, 20, 64, 7, 1, 3),
-      shape_of(16, 128, 128, 64, 128, 4, 2, 1), shape_of(2, 15, 13, 5, 7, 4, 2, 1),
-      shape_of(4, 2, 2, 64, 17, 2, 1, 0)};
+      conv_shape(1, 26, 34, 3, 32, 3, 3, 1, 0),      conv_shape(1, 190, 250, 128, 128, 3, 3, 1, 0),
+      conv_shape(1, 190, 250, 128, 3, 3, 3, 1, 0),   conv_shape(1, 64, 48, 64, 1, 3, 3, 1, 0),
+      conv_shape(16, 32, 32, 256, 256, 3, 3, 1, 1),  conv_shape(16, 128, 128, 20, 64, 7, 7, 1, 3),
+      conv_shape(16, 128, 128, 64, 128, 4, 4, 2, 1), conv_shape(2, 15, 13, 5, 7, 4, 4, 2, 1),
+      conv_shape(4, 2, 2, 64, 17, 2, 2, 1, 0)};
   for (const ConvShape& g : shapes)
     for (const ConvKind kind : {ConvKind::forward, ConvKind::by_data, ConvKind::by_weights})
       for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
@@ -41,14 +37,14 @@ TEST(ConvPlans, EveryShapeHasOne) {
 }
 
 TEST(ConvPlans, ABiasAloneIsFused) {
-  const ConvShape g = shape_of(1, 60, 80, 64, 64, 3, 1, 0);
+  const ConvShape g = conv_shape(1, 60, 80, 64, 64, 3, 3, 1, 0);
   EXPECT_TRUE(has(describe_plan(ConvKind::forward, g, Precision::tf32, true, 1, kH200), "bias"));
   EXPECT_FALSE(has(describe_plan(ConvKind::forward, g, Precision::tf32, true, 0.2f, kH200), "bias"));
   EXPECT_FALSE(has(describe_plan(ConvKind::forward, g, Precision::tf32, false, 1, kH200), "bias"));
 }
 
 TEST(ConvPlans, ADescriptionItCannotReadIsOneSentence) {
-  const ConvShape g = shape_of(1, 8, 8, 8, 8, 3, 1, 1);
+  const ConvShape g = conv_shape(1, 8, 8, 8, 8, 3, 3, 1, 1);
   try {
     describe_plan(ConvKind::forward, g, Precision::tf32, false, 1, "{}");
     FAIL();

@@ -11,7 +11,7 @@ namespace sga::kernels {
 namespace {
 
 ConvShape shape_of(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t pad) {
-  return {n, h, w, c, k, 3, 3, h + 2 * pad - 2, w + 2 * pad - 2, 1, pad};
+  return conv_shape(n, h, w, c, k, 3, 3, 1, pad);
 }
 
 // To 10 bits of mantissa, ties away from zero, or to 7, ties to even.

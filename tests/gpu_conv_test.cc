@@ -6,30 +6,19 @@
 #include "kernels/random.h"
 #include "tests/expect_close.h"
 #include "tests/gpu_array.h"
+#include "tests/numbers.h"
 
 namespace sga::kernels {
 namespace {
 
-std::vector<float> noise(int64_t n, uint64_t seed) {
-  std::vector<float> v(static_cast<size_t>(n));
-  normal(Cpu{}, seed, 0, v.data(), n);
-  return v;
-}
-std::vector<double> widen(const std::vector<float>& v) { return {v.begin(), v.end()}; }
-
-ConvShape shape_of(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t stride,
-                   int64_t pad) {
-  return {n, h, w, c, k, r, r, (h + 2 * pad - r) / stride + 1, (w + 2 * pad - r) / stride + 1, stride, pad};
-}
-
 // Small ones of what carries the work of both models, and awkward ones.
 const ConvShape kShapes[] = {
-    shape_of(1, 12, 11, 3, 32, 3, 1, 0), shape_of(1, 9, 12, 32, 32, 3, 1, 0),
-    shape_of(2, 10, 9, 32, 3, 3, 1, 0),  shape_of(1, 8, 10, 64, 64, 3, 1, 0),
-    shape_of(1, 9, 8, 64, 1, 3, 1, 0),   shape_of(2, 6, 6, 128, 128, 3, 1, 0),
-    shape_of(2, 8, 8, 20, 32, 7, 1, 3),  shape_of(2, 8, 8, 32, 64, 4, 2, 1),
-    shape_of(2, 15, 13, 5, 7, 4, 2, 1),  shape_of(2, 8, 8, 64, 64, 3, 1, 1),
-    shape_of(4, 2, 2, 64, 17, 2, 1, 0),  shape_of(1, 9, 9, 1, 1, 3, 2, 1),
+    conv_shape(1, 12, 11, 3, 32, 3, 3, 1, 0), conv_shape(1, 9, 12, 32, 32, 3, 3, 1, 0),
+    conv_shape(2, 10, 9, 32, 3, 3, 3, 1, 0),  conv_shape(1, 8, 10, 64, 64, 3, 3, 1, 0),
+    conv_shape(1, 9, 8, 64, 1, 3, 3, 1, 0),   conv_shape(2, 6, 6, 128, 128, 3, 3, 1, 0),
+    conv_shape(2, 8, 8, 20, 32, 7, 7, 1, 3),  conv_shape(2, 8, 8, 32, 64, 4, 4, 2, 1),
+    conv_shape(2, 15, 13, 5, 7, 4, 4, 2, 1),  conv_shape(2, 8, 8, 64, 64, 3, 3, 1, 1),
+    conv_shape(4, 2, 2, 64, 17, 2, 2, 1, 0),  conv_shape(1, 9, 9, 1, 1, 3, 3, 2, 1),
 };
 
 class GpuConv : public testing::TestWithParam<std::tuple<int, bool>> {};
@@ -56,14 +45,15 @@ TEST_P(GpuConv, MatchesTheLoops) {
 
   std::vector<double> want(static_cast<size_t>(ys)), want_plain(want), want_gx(static_cast<size_t>(xs)),
       want_gw(static_cast<size_t>(ws));
-  conv_reference<double>(g, widen(x).data(), widen(w).data(), widen(b).data(), 0.2, want.data());
-  conv_reference<double>(g, widen(x).data(), widen(w).data(), nullptr, 1, want_plain.data());
-  conv_dx_reference<double>(g, widen(gy).data(), widen(w).data(), want_gx.data());
-  conv_dw_reference<double>(g, widen(x).data(), widen(gy).data(), want_gw.data());
-  expect_close(widen(y.read()), want, FLT_EPSILON, double(g.r * g.s * g.c), 1, "conv");
-  expect_close(widen(plain.read()), want_plain, FLT_EPSILON, double(g.r * g.s * g.c), 1, "conv without bias");
-  expect_close(widen(gx.read()), want_gx, FLT_EPSILON, double(g.r * g.s * g.k), 1, "conv_dx");
-  expect_close(widen(gw.read()), want_gw, FLT_EPSILON, double(g.n * g.p * g.q), 1, "conv_dw");
+  conv_reference<double>(g, doubles(x).data(), doubles(w).data(), doubles(b).data(), 0.2, want.data());
+  conv_reference<double>(g, doubles(x).data(), doubles(w).data(), nullptr, 1, want_plain.data());
+  conv_dx_reference<double>(g, doubles(gy).data(), doubles(w).data(), want_gx.data());
+  conv_dw_reference<double>(g, doubles(x).data(), doubles(gy).data(), want_gw.data());
+  expect_close(doubles(y.read()), want, FLT_EPSILON, double(g.r * g.s * g.c), 1, "conv");
+  expect_close(doubles(plain.read()), want_plain, FLT_EPSILON, double(g.r * g.s * g.c), 1,
+               "conv without bias");
+  expect_close(doubles(gx.read()), want_gx, FLT_EPSILON, double(g.r * g.s * g.k), 1, "conv_dx");
+  expect_close(doubles(gw.read()), want_gw, FLT_EPSILON, double(g.n * g.p * g.q), 1, "conv_dw");
   EXPECT_EQ(gw.read(), again.read());
 }
 INSTANTIATE_TEST_SUITE_P(Shapes, GpuConv,
@@ -72,15 +62,15 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GpuConv,
 // Operands rounded to 10 or 8 bits of mantissa: relative errors of 2^-11 and 2^-9 each, averaged over the
 // sum.
 TEST(GpuConvPrecision, RoundedOperandsStayClose) {
-  const ConvShape g = shape_of(2, 10, 12, 32, 32, 3, 1, 1);
+  const ConvShape g = conv_shape(2, 10, 12, 32, 32, 3, 3, 1, 1);
   const int64_t xs = g.n * g.h * g.w * g.c, ws = g.k * g.r * g.s * g.c, ys = g.n * g.p * g.q * g.k;
   const std::vector<float> x = noise(xs, 1), w = noise(ws, 2), gy = noise(ys, 4);
   const GpuArray<float> dx(x), dw(w), dgy(gy);
   std::vector<double> want(static_cast<size_t>(ys)), want_gx(static_cast<size_t>(xs)),
       want_gw(static_cast<size_t>(ws));
-  conv_reference<double>(g, widen(x).data(), widen(w).data(), nullptr, 1, want.data());
-  conv_dx_reference<double>(g, widen(gy).data(), widen(w).data(), want_gx.data());
-  conv_dw_reference<double>(g, widen(x).data(), widen(gy).data(), want_gw.data());
+  conv_reference<double>(g, doubles(x).data(), doubles(w).data(), nullptr, 1, want.data());
+  conv_dx_reference<double>(g, doubles(gy).data(), doubles(w).data(), want_gx.data());
+  conv_dw_reference<double>(g, doubles(x).data(), doubles(gy).data(), want_gw.data());
   for (const auto& [precision, eps] :
        {std::pair{Precision::tf32, 0x1p-11}, std::pair{Precision::bf16, 0x1p-8}}) {
     Cuda gpu = test_gpu();
@@ -89,9 +79,9 @@ TEST(GpuConvPrecision, RoundedOperandsStayClose) {
     conv(gpu, g, dx.get(), dw.get(), nullptr, 1.0f, y.get());
     conv_dx(gpu, g, dgy.get(), dw.get(), gx.get());
     conv_dw(gpu, g, dx.get(), dgy.get(), gw.get());
-    expect_close(widen(y.read()), want, eps, 1, 1, "conv");
-    expect_close(widen(gx.read()), want_gx, eps, 1, 1, "conv_dx");
-    expect_close(widen(gw.read()), want_gw, eps, 1, 1, "conv_dw");
+    expect_close(doubles(y.read()), want, eps, 1, 1, "conv");
+    expect_close(doubles(gx.read()), want_gx, eps, 1, 1, "conv_dx");
+    expect_close(doubles(gw.read()), want_gw, eps, 1, 1, "conv_dw");
   }
 }
 
@@ -107,9 +97,9 @@ TEST(GpuGemm, MatchesTheLoop) {
         gemm(gpu, ta, tb, z.m, z.n, z.k, da.get(), db.get(), c.get());
         gemm_tiled(gpu, ta, tb, z.m, z.n, z.k, da.get(), db.get(), own.get());
         std::vector<double> want(static_cast<size_t>(z.m * z.n));
-        gemm_reference<double>(ta, tb, z.m, z.n, z.k, widen(a).data(), widen(b).data(), want.data());
-        expect_close(widen(c.read()), want, FLT_EPSILON, double(z.k), 1, "gemm");
-        expect_close(widen(own.read()), want, FLT_EPSILON, double(z.k), 1, "gemm_tiled");
+        gemm_reference<double>(ta, tb, z.m, z.n, z.k, doubles(a).data(), doubles(b).data(), want.data());
+        expect_close(doubles(c.read()), want, FLT_EPSILON, double(z.k), 1, "gemm");
+        expect_close(doubles(own.read()), want, FLT_EPSILON, double(z.k), 1, "gemm_tiled");
       }
 }
 

@@ -16,13 +16,6 @@ using Doubles = std::vector<double>;
 
 constexpr double kEps = std::numeric_limits<float>::epsilon();
 
-// Numbers in mean +- width.
-Floats numbers_around(float mean, float width, int64_t count, uint64_t seed) {
-  Floats v = numbers(count, seed);
-  for (float& e : v) e = mean + width * e;
-  return v;
-}
-
 // ---- compositing
 
 struct Composite {

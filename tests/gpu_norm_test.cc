@@ -15,13 +15,6 @@ using Doubles = std::vector<double>;
 
 constexpr double kEps = std::numeric_limits<float>::epsilon();
 
-// Numbers in mean +- width.
-Floats numbers_around(float mean, float width, int64_t count, uint64_t seed) {
-  Floats v = numbers(count, seed);
-  for (float& e : v) e = mean + width * e;
-  return v;
-}
-
 // What a norm layer is given, and the results of its three kernels.
 struct Case {
   NormShape s;

@@ -1,24 +1,11 @@
-// Numbers for tests of CUDA kernels, and arrays that start where a quad of floats does not.
+// Arrays on the device that start where a quad of floats does not.
 #pragma once
 #include <vector>
 
-#include "kernels/random.h"
 #include "tests/gpu_array.h"
+#include "tests/numbers.h"
 
 namespace sga {
-
-/// n numbers in [-1,1), others for another seed.
-inline std::vector<float> numbers(int64_t n, uint64_t seed) {
-  std::vector<float> v(static_cast<size_t>(n));
-  kernels::uniform(Cpu{}, seed, 0, v.data(), n);
-  for (float& x : v) x = 2 * x - 1;
-  return v;
-}
-
-template <class T>
-std::vector<double> doubles(const std::vector<T>& v) {
-  return {v.begin(), v.end()};
-}
 
 /// An array on the device whose first number lies `shift` floats behind an aligned address.
 class ShiftedArray {

@@ -15,30 +15,19 @@
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "tests/expect_close.h"
+#include "tests/numbers.h"
 
 namespace sga::kernels {
 namespace {
 
-std::vector<float> noise(int64_t n, uint64_t seed) {
-  std::vector<float> v(static_cast<size_t>(n));
-  normal(Cpu{}, seed, 0, v.data(), n);
-  return v;
-}
-std::vector<double> widen(const std::vector<float>& v) { return {v.begin(), v.end()}; }
-
-ConvShape shape_of(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t stride,
-                   int64_t pad) {
-  return {n, h, w, c, k, r, r, (h + 2 * pad - r) / stride + 1, (w + 2 * pad - r) / stride + 1, stride, pad};
-}
-
 // The shapes that carry the work of both models, and awkward ones.
 const ConvShape kShapes[] = {
-    shape_of(1, 26, 34, 3, 32, 3, 1, 0),  shape_of(1, 24, 32, 32, 32, 3, 1, 0),
-    shape_of(2, 20, 21, 32, 3, 3, 1, 0),  shape_of(1, 18, 20, 64, 64, 3, 1, 0),
-    shape_of(1, 16, 18, 64, 1, 3, 1, 0),  shape_of(3, 12, 12, 128, 128, 3, 1, 0),
-    shape_of(2, 16, 16, 20, 32, 7, 1, 3), shape_of(2, 16, 16, 32, 64, 4, 2, 1),
-    shape_of(2, 15, 13, 5, 7, 4, 2, 1),   shape_of(2, 8, 8, 64, 64, 3, 1, 1),
-    shape_of(4, 2, 2, 64, 17, 2, 1, 0),   shape_of(1, 9, 9, 1, 1, 3, 2, 1),
+    conv_shape(1, 26, 34, 3, 32, 3, 3, 1, 0),  conv_shape(1, 24, 32, 32, 32, 3, 3, 1, 0),
+    conv_shape(2, 20, 21, 32, 3, 3, 3, 1, 0),  conv_shape(1, 18, 20, 64, 64, 3, 3, 1, 0),
+    conv_shape(1, 16, 18, 64, 1, 3, 3, 1, 0),  conv_shape(3, 12, 12, 128, 128, 3, 3, 1, 0),
+    conv_shape(2, 16, 16, 20, 32, 7, 7, 1, 3), conv_shape(2, 16, 16, 32, 64, 4, 4, 2, 1),
+    conv_shape(2, 15, 13, 5, 7, 4, 4, 2, 1),   conv_shape(2, 8, 8, 64, 64, 3, 3, 1, 1),
+    conv_shape(4, 2, 2, 64, 17, 2, 2, 1, 0),   conv_shape(1, 9, 9, 1, 1, 3, 3, 2, 1),
 };
 
 class Conv : public testing::TestWithParam<int> {};
@@ -50,15 +39,15 @@ TEST_P(Conv, FastMatchesLoops) {
   std::vector<float> y(ys), gx(xs), gw(ws);
   std::vector<double> want(static_cast<size_t>(ys)), want_gx(static_cast<size_t>(xs)),
       want_gw(static_cast<size_t>(ws));
-  conv_reference<double>(g, widen(x).data(), widen(w).data(), widen(b).data(), 0.2, want.data());
-  conv_dx_reference<double>(g, widen(gy).data(), widen(w).data(), want_gx.data());
-  conv_dw_reference<double>(g, widen(x).data(), widen(gy).data(), want_gw.data());
+  conv_reference<double>(g, doubles(x).data(), doubles(w).data(), doubles(b).data(), 0.2, want.data());
+  conv_dx_reference<double>(g, doubles(gy).data(), doubles(w).data(), want_gx.data());
+  conv_dw_reference<double>(g, doubles(x).data(), doubles(gy).data(), want_gw.data());
   conv(Cpu{}, g, x.data(), w.data(), b.data(), 0.2f, y.data());
   conv_dx(Cpu{}, g, gy.data(), w.data(), gx.data());
   conv_dw(Cpu{}, g, x.data(), gy.data(), gw.data());
-  expect_close(widen(y), want, FLT_EPSILON, double(g.r * g.s * g.c), 1, "conv");
-  expect_close(widen(gx), want_gx, FLT_EPSILON, double(g.r * g.s * g.k), 1, "conv_dx");
-  expect_close(widen(gw), want_gw, FLT_EPSILON, double(g.n * g.p * g.q), 1, "conv_dw");
+  expect_close(doubles(y), want, FLT_EPSILON, double(g.r * g.s * g.c), 1, "conv");
+  expect_close(doubles(gx), want_gx, FLT_EPSILON, double(g.r * g.s * g.k), 1, "conv_dx");
+  expect_close(doubles(gw), want_gw, FLT_EPSILON, double(g.n * g.p * g.q), 1, "conv_dw");
 }
 
 TEST_P(Conv, Bf16IsWithinItsRounding) {
@@ -75,15 +64,15 @@ TEST_P(Conv, Bf16IsWithinItsRounding) {
   conv_dx(half, g, gy.data(), w.data(), gx.data());
   conv_dw(half, g, x.data(), gy.data(), gw.data());
   const double eps = 0x1p-9;  // bfloat16 keeps 8 bits; each product carries two roundings
-  expect_close(widen(y), widen(want), eps, 1, 1, "conv");
-  expect_close(widen(gx), widen(want_gx), eps, 1, 1, "conv_dx");
-  expect_close(widen(gw), widen(want_gw), eps, 1, 1, "conv_dw");
+  expect_close(doubles(y), doubles(want), eps, 1, 1, "conv");
+  expect_close(doubles(gx), doubles(want_gx), eps, 1, 1, "conv_dx");
+  expect_close(doubles(gw), doubles(want_gw), eps, 1, 1, "conv_dw");
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Conv, testing::Range(0, int(std::size(kShapes))));
 
 TEST(ConvPatches, ThreadsDoNotDisturbEachOther) {
-  const ConvShape g = shape_of(4, 4, 4, 32, 32, 3, 1, 1);
+  const ConvShape g = conv_shape(4, 4, 4, 32, 32, 3, 3, 1, 1);
   const std::vector<float> w = noise(g.k * g.r * g.s * g.c, 9);
   const auto output = [&](uint64_t seed) {
     const std::vector<float> x = noise(g.n * g.h * g.w * g.c, seed);
@@ -111,8 +100,8 @@ TEST(Gemm, FastMatchesLoop) {
     std::vector<float> c(17 * 9);
     std::vector<double> want(17 * 9);
     gemm(Cpu{}, ta, tb, 17, 9, 33, a.data(), b.data(), c.data());
-    gemm_reference<double>(ta, tb, 17, 9, 33, widen(a).data(), widen(b).data(), want.data());
-    expect_close(widen(c), want, FLT_EPSILON, 33);
+    gemm_reference<double>(ta, tb, 17, 9, 33, doubles(a).data(), doubles(b).data(), want.data());
+    expect_close(doubles(c), want, FLT_EPSILON, 33);
   }
 }
 

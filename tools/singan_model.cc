@@ -1,0 +1,51 @@
+#include <cstdio>
+
+#include "tools/singan.h"
+
+namespace sga {
+
+std::string text_of(singan::Size s) { return std::to_string(s.w) + "x" + std::to_string(s.h); }
+
+AnyModel open_model(const std::string& path) {
+  std::error_code ignored;
+  const bool is_folder = fs::is_directory(path, ignored);
+  const fs::path file = is_folder ? fs::path(path) / kModelFile : fs::path(path);
+  SGA_CHECK(!is_folder || fs::exists(file, ignored), path, " holds no ", kModelFile,
+            "; give the folder that 'singan train' wrote, after its first level is done");
+  return singan::load_model(file);
+}
+
+Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint64_t seed, int64_t index) {
+  Rng rng = Rng(seed).fork(uint64_t(index));
+  return std::visit([&](const auto& m) { return random_sample(m, options, rng); }, model);
+}
+
+std::string numbered(const char* stem, int64_t index) {
+  char name[64];
+  std::snprintf(name, sizeof name, "%s_%03lld.png", stem, static_cast<long long>(index));
+  return name;
+}
+
+std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m) {
+  std::string sizes;
+  for (const singan::Size s : m.pyramid.levels) sizes += (sizes.empty() ? "" : ", ") + text_of(s);
+  int64_t weights = 0;
+  std::string amps;
+  for (const singan::Level& level : m.levels) {
+    weights += level.generator.net.parameters().numel();
+    char amp[16];
+    std::snprintf(amp, sizeof amp, "%s%.4f", amps.empty() ? "" : ", ", level.noise_amp);
+    amps += amp;
+  }
+  return {{"size", text_of(m.pyramid.finest())},
+          {"levels", sizes},
+          {"ratio", singan::to_text(m.pyramid.ratio)},
+          {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
+          {"iterations per level", std::to_string(m.config.iterations)},
+          {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
+          {"weights", std::to_string(weights)},
+          {"noise of each level", amps},
+          {"seed", std::to_string(m.config.seed)}};
+}
+
+}  // namespace sga

@@ -1,8 +1,7 @@
 // Adam over up to 256 tensors in one launch.
 //
-//   adam_kernel   grid: chunks of 1024 numbers over all tensors, at most 1056 blocks; block 256; 12 bytes of
-//   shared
-//                 memory. Moves 28 bytes a number: reads p g m v, writes p m v.
+//   adam_kernel   grid: chunks of 1024 numbers over all tensors, at most 1056 blocks; block 256; shared 12
+//                 bytes. Moves 28 bytes a number: reads p g m v, writes p m v.
 //
 // many.cuh shares the tensors out. A thread takes one quad of each array of a chunk, four loads in flight.
 // One thread a block works out the bias corrections, in double, from the count of steps; the block that

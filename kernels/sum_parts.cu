@@ -1,11 +1,10 @@
 // Sums of two to four arrays each, of up to 256 tensors in one launch.
 //
-//   sum_parts_kernel   grid: chunks of 1024 numbers over all tensors, at most 1056 blocks; block 256; no
-//   shared
-//                      memory. Moves 4 (count + 1) bytes a number.
+//   sum_parts_kernel   grid: chunks of 1024 numbers over all tensors, at most 1056 blocks; block 256;
+//                      shared 0. Moves 4 (count + 1) bytes a number.
 //
-// A thread takes one quad of each part of a chunk. SinGAN's critic has 13
-// parameters with two or three contributions each a step: one launch instead of 22.
+// A thread takes one quad of each part of a chunk. SinGAN's critic has 13 parameters with two or three
+// contributions each a step: one launch instead of some 15.
 #include "kernels/sum_parts.h"
 
 #include "kernels/many.cuh"

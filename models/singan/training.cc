@@ -90,7 +90,7 @@ Trainer::Trainer(const Config& config, const Tensor& picture)
 LevelTraining& Trainer::begin_level() {
   const int n = model_.finished();
   const std::optional<LevelTraining> before = std::move(current_);
-  current_.emplace(net_options(model_.config, n, model_.dtype()), model_.reals[size_t(n)]);
+  current_.emplace(net_options(model_, n), model_.reals[size_t(n)]);
   LevelTraining& level = *current_;
   if (before && before->generator.net.options().width == level.generator.net.options().width) {
     level.generator.net.parameters().copy_from(before->generator.net.parameters());
@@ -117,7 +117,7 @@ Draws Trainer::draw(const LevelTraining& level) {
   const Size size = model_.size(n);
   const bool coarsest = n == 0;
   Draws d;
-  d.noise = draw_noise(rng_, n, size, model_.dtype());
+  d.noise = draw_noise(model_, n, size, rng_);
   if (coarsest && !model_.config.fixed_code) model_.code = rng_.normal(model_.code.shape(), model_.dtype());
   if (coarsest) d.rec_noise = code_noise(model_);
   d.priors = random_priors(model_, n, model_.config.critic_updates, rng_);
@@ -208,8 +208,7 @@ Trainer::Trainer(const Checkpoint& checkpoint) : model_(load_model(checkpoint)) 
   if (whole("train.in_level") == 0) return;
   const int n = model_.finished();
   SGA_CHECK(n < model_.pyramid.count(), "singan checkpoint: in training beyond the last level");
-  LevelTraining& level =
-      current_.emplace(net_options(model_.config, n, model_.dtype()), model_.reals[size_t(n)]);
+  LevelTraining& level = current_.emplace(net_options(model_, n), model_.reals[size_t(n)]);
   level.noise_amp = parse_double(checkpoint.meta("train.noise_amp"), "singan checkpoint: train.noise_amp");
   level.generator.net.parameters().load(checkpoint, "train.generator.");
   level.critic.net.parameters().load(checkpoint, "train.critic.");

@@ -20,16 +20,16 @@ struct LevelTraining {
   Generator generator;
   Critic critic;
   Adam generator_adam, critic_adam;
-  Tensor real;       ///< (1,H,W,3)
-  Tensor rec_prior;  ///< (1,H,W,3), constant over the level
+  Tensor real;       ///< (1,H,W,C)
+  Tensor rec_prior;  ///< (1,H,W,C), constant over the level
   double noise_amp = 1;
 };
 
 /// Everything random in one iteration.
 struct Draws {
-  Tensor noise;      ///< (1,H,W,3), the same for every step
-  Tensor rec_noise;  ///< (1,H,W,3): z* at level 0, empty above
-  Tensor priors;     ///< (critic_updates,H,W,3): one for each critic step
+  Tensor noise;      ///< (1,H,W,C), the same for every step
+  Tensor rec_noise;  ///< (1,H,W,C): z* at level 0, empty above
+  Tensor priors;     ///< (critic_updates,H,W,C): one for each critic step
   std::vector<Tensor>
       mix;  ///< (1): weight of the real image in the gradient penalty, in [0,1), for each critic step
 };
@@ -65,7 +65,7 @@ using Observer = std::function<bool(const Progress&)>;
 /// without a stop.
 class Trainer {
  public:
-  /// picture (1,H,W,3) in [-1,1].
+  /// picture (1,H,W,C) in [-1,1].
   Trainer(const Config& config, const Tensor& picture);
   explicit Trainer(const Checkpoint& checkpoint);
 

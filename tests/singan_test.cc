@@ -621,6 +621,99 @@ TEST(SinganTraining, StopAndResumeGivesTheSameBytes) {
   }
 }
 
+TEST(SinganTraining, PreviewsChangeNothing) {
+  for (const char* name : {"default", "official"}) {
+    const Config config = small_config(name, 4);
+    Trainer straight(config, small_picture()), watched(config, small_picture());
+    straight.run();
+    int level = -1;
+    watched.run([&](const Progress& p) {
+      const Model now = watched.preview();
+      EXPECT_EQ(now.finished(), p.level + 1);
+      Rng rng(1);
+      const Tensor sample = random_sample(now, {}, rng);
+      EXPECT_EQ(sample.dim(1), now.size(p.level).h);
+      EXPECT_EQ(reconstruction(now).shape(), sample.shape());
+      level = p.level;
+      return true;
+    });
+    EXPECT_EQ(level, 1);
+    EXPECT_EQ(watched.preview().finished(), 2);
+    EXPECT_TRUE(bytes_of(watched) == bytes_of(straight)) << name;
+  }
+}
+
+TEST(SinganPlateau, ToldFromLearningAndFromNoise) {
+  const auto curve = [](int64_t n, auto reconstruction, auto gap) {
+    LearningCurve c;
+    for (int64_t i = 0; i < n; ++i) c.add(reconstruction(i), gap(i), 20);
+    return c;
+  };
+  const auto noise = [](int64_t i) { return 0.1 * std::sin(double(17 * i * i)); };
+  const auto still = [&](int64_t i) { return 1 + noise(i); };
+  const auto falling = [&](int64_t i) { return 2 - 0.05 * double(i) + 0.1 * noise(i); };
+  const auto constant = [](int64_t) { return 0.5; };
+  EXPECT_TRUE(on_plateau(curve(20, still, still), 10));
+  EXPECT_TRUE(on_plateau(curve(20, constant, constant), 10));
+  EXPECT_TRUE(on_plateau(curve(50, still, still), 10));
+  EXPECT_FALSE(on_plateau(curve(19, still, still), 10));
+  EXPECT_FALSE(on_plateau(curve(20, falling, still), 10));
+  EXPECT_FALSE(on_plateau(curve(20, still, falling), 10));
+  EXPECT_FALSE(on_plateau(curve(20, still, [&](int64_t i) { return -falling(i); }), 10));
+  EXPECT_TRUE(on_plateau(curve(
+                             20, [&](int64_t i) { return -falling(i); }, still),
+                         10));  // it may rise
+  const LearningCurve some = curve(7, still, falling);
+  const LearningCurve read = parse_curve(text_of(some), "curve");
+  EXPECT_EQ(read.reconstruction, some.reconstruction);
+  EXPECT_EQ(read.gap, some.gap);
+  EXPECT_TRUE(parse_curve("", "curve").gap.empty());
+  EXPECT_NE(error_text([] { parse_curve("1 2 3", "curve"); }).find("cut"), std::string::npos);
+  EXPECT_NE(error_text([] { parse_curve("1 x", "curve"); }).find("'x'"), std::string::npos);
+}
+
+TEST(SinganPlateau, EndsALevelThatNoLongerLearns) {
+  Config config = small_config("default", 1000);
+  config.pyramid.min_size = 16, config.pyramid.max_size = 20;
+  config.base_channels = 2;
+  config.critic_updates = 1;
+  config.plateau = 50;
+  config.lr = 1e-8;  // nothing moves but for the noise of the draws
+  std::vector<int64_t> lengths;
+  const auto train = [&](Trainer& trainer, int64_t most) {
+    return trainer.run([&](const Progress& p) {
+      if (p.level_done) lengths.push_back(p.iteration);
+      return --most > 0;
+    });
+  };
+  Trainer straight(config, small_picture());
+  EXPECT_TRUE(train(straight, 1'000'000));
+  ASSERT_EQ(lengths.size(), 2u);
+  for (const int64_t length : lengths) {
+    EXPECT_GE(length, 200);  // two windows for each of the two plateaus
+    EXPECT_LT(length, 500);
+  }
+  const Bytes want = bytes_of(straight);
+  // Stopped within the first window, between the plateaus, at the end of the level and in the next.
+  for (const int64_t stop : {30L, 150L, long(lengths[0]), long(lengths[0]) + 120}) {
+    SCOPED_TRACE(stop);
+    Trainer stopped(config, small_picture());
+    EXPECT_FALSE(train(stopped, stop));
+    Trainer resumed(decode_checkpoint(bytes_of(stopped), "saved"));
+    EXPECT_TRUE(resumed.run());
+    EXPECT_TRUE(bytes_of(resumed) == want);
+  }
+  // A level that learns takes all its iterations.
+  config.lr = 5e-4;
+  config.iterations = 110;
+  lengths.clear();
+  Trainer learning(config, small_picture());
+  train(learning, 1'000'000);
+  EXPECT_EQ(lengths, (std::vector<int64_t>{110, 110}));
+  config.plateau = 10;
+  EXPECT_NE(error_text([&] { check(config); }).find("at least 50"), std::string::npos);
+}
+
 TEST(SinganTraining, ADifferentSeedGivesADifferentModel) {
   Config config = small_config("default", 1);
   Trainer a(config, small_picture());
@@ -752,6 +845,11 @@ TEST(SinganConfig, SurvivesTheRoundTrip) {
   EXPECT_EQ(d.generator_steps, GeneratorSteps::official);
   EXPECT_EQ(d.decay_at(), 1600);
   EXPECT_EQ(preset("default").decay_at(), 1600);
+  // Models of version 0.1 do not hold every field.
+  for (const char* later : {"config.plateau", "config.bits"}) EXPECT_EQ(checkpoint.metadata.erase(later), 1u);
+  EXPECT_EQ(load_config(checkpoint).bits, 8);
+  checkpoint.metadata.erase("config.lr");
+  EXPECT_THROW(load_config(checkpoint), Error);
   EXPECT_THROW(preset("oficial"), Error);
   EXPECT_THROW(set_quality(c, "best"), Error);
   set_quality(c, "quick");

@@ -198,8 +198,9 @@ Image decode_image(Span file, const std::string& name) {
 }
 
 Image load_image(const fs::path& path, int64_t channels) {
-  const Image image = convert_channels(decode_image(read_file(path, kMaxFileBytes), path.string()), channels);
-  return channels == 4 ? fill_hidden_colours(image) : image;
+  const Image read = decode_image(read_file(path, kMaxFileBytes), path.string());
+  const Image image = convert_channels(read, channels ? channels : shown_channels(read));
+  return image.channels == 4 ? fill_hidden_colours(image) : image;
 }
 
 Image convert_channels(const Image& image, int64_t channels) {

@@ -34,7 +34,8 @@ ImageInfo image_info(std::span<const std::byte> file, const std::string& name);
 /// the file.
 Image decode_image(std::span<const std::byte> file, const std::string& name);
 
-/// Reads a picture file as `channels` (1, 3 or 4): see convert_channels. With 4, fill_hidden_colours follows.
+/// Reads a picture file as `channels` (1, 3 or 4; 0: as many as it shows): see convert_channels. With 4,
+/// fill_hidden_colours follows.
 Image load_image(const fs::path& path, int64_t channels = 3);
 /// To 1 or 3 channels alpha is composited over white; to 4 it is kept, or 1. Grey is repeated, colour
 /// averaged by Rec. 601 weights.

@@ -76,6 +76,25 @@ TEST(Patches, RecordedNumbers) {
   }
 }
 
+TEST(Patches, LargePicturesAreTakenInStrips) {
+  const Tensor picture = pattern(270, 260);  // 264*254 patches: more than are laid out at once
+  const Gaussian g = patch_statistics(picture)[0].gaussian;
+  const std::vector<double> values = to_host<double>(picture);
+  // Value 0 of a patch is the red one of its first pixel, 146 the blue one of its last.
+  double mean[2] = {0, 0}, product = 0;
+  const auto at = [&](int64_t y, int64_t x, int64_t c) { return values[size_t((y * 260 + x) * 3 + c)]; };
+  const double n = 264 * 254;
+  for (int64_t y = 0; y < 264; ++y)
+    for (int64_t x = 0; x < 254; ++x) {
+      mean[0] += at(y, x, 0) / n;
+      mean[1] += at(y + 6, x + 6, 2) / n;
+      product += at(y, x, 0) * at(y + 6, x + 6, 2);
+    }
+  EXPECT_NEAR(g.mean[0], mean[0], 1e-6);
+  EXPECT_NEAR(g.mean[146], mean[1], 1e-6);
+  EXPECT_NEAR(g.covariance[146], (product - n * mean[0] * mean[1]) / (n - 1), 1e-7);
+}
+
 TEST(Patches, OneValueChangesEverythingByIt) {
   // Each projection moves by the sum of its direction: the distance of two constants is proportional to
   // theirs.

@@ -1,7 +1,11 @@
 #include "models/evaluation/patches.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
+#include <numeric>
+#include <span>
 
 #include "engine/ops.h"
 
@@ -9,30 +13,50 @@ namespace sga::evaluation {
 namespace {
 
 constexpr int64_t kColours = 3, kValues = kColours * kPatch * kPatch;
+// Laid out one by one, patches take 147 times the memory of the picture: this many at a time.
+constexpr int64_t kPatchesAtOnce = 1 << 16, kProjectionsAtOnce = 1 << 26;
 
-// Row k of the filters picks value k of a patch, so that a convolution lays the patches out as rows.
-Tensor picking_filters() {
-  std::vector<float> filters(size_t(kValues * kValues));
-  for (int64_t k = 0; k < kValues; ++k) {
-    const int64_t colour = k / (kPatch * kPatch), pixel = k % (kPatch * kPatch);
-    filters[size_t(k * kValues + pixel * kColours + colour)] = 1;
-  }
-  return from_host({kValues, kPatch, kPatch, kColours}, filters);
+// Filters (n,kPatch,kPatch,3) with value(j, k) at value k of a patch, in the order of the header.
+template <class Value>
+Tensor filters(int64_t n, Value&& value) {
+  std::vector<double> all(size_t(n * kValues));
+  for (int64_t j = 0; j < n; ++j)
+    for (int64_t k = 0; k < kValues; ++k) {
+      const int64_t colour = k / (kPatch * kPatch), pixel = k % (kPatch * kPatch);
+      all[size_t(j * kValues + pixel * kColours + colour)] = value(j, k);
+    }
+  return from_host({n, kPatch, kPatch, kColours}, all, Dtype::f32);
 }
 
 Tensor directions() {
-  std::vector<double> rows(size_t(kDirections * kValues));
+  const auto value = [](int64_t j, int64_t k) {
+    const double n = double(k);
+    return std::sin(0.731 * n + 1.37 * double(j) + std::fmod(0.11 * n * n, 7.0));
+  };
+  std::vector<double> length(size_t(kDirections), 0);
   for (int64_t j = 0; j < kDirections; ++j) {
-    double* row = rows.data() + j * kValues;
-    double squares = 0;
-    for (int64_t k = 0; k < kValues; ++k) {
-      const double n = double(k);
-      row[k] = std::sin(0.731 * n + 1.37 * double(j) + std::fmod(0.11 * n * n, 7.0));
-      squares += row[k] * row[k];
-    }
-    for (int64_t k = 0; k < kValues; ++k) row[k] /= std::sqrt(squares);
+    for (int64_t k = 0; k < kValues; ++k) length[size_t(j)] += value(j, k) * value(j, k);
+    length[size_t(j)] = std::sqrt(length[size_t(j)]);
   }
-  return from_host({kDirections, kValues}, rows, Dtype::f32);
+  return filters(kDirections, [&](int64_t j, int64_t k) { return value(j, k) / length[size_t(j)]; });
+}
+
+// Ascending, in three passes of 11 bits. With std::sort, sorting is more than half of all the time.
+void radix_sort(std::span<float> values) {
+  std::vector<uint32_t> keys(values.size()), other(values.size());
+  for (size_t i = 0; i < keys.size(); ++i) {  // unsigned keys in the order of the floats
+    const auto bits = std::bit_cast<uint32_t>(values[i]);
+    keys[i] = bits >> 31 ? ~bits : bits | 0x80000000u;
+  }
+  for (const int shift : {0, 11, 22}) {
+    std::array<size_t, 2049> place{};
+    for (const uint32_t key : keys) ++place[(key >> shift & 2047) + 1];
+    std::partial_sum(place.begin(), place.end(), place.begin());
+    for (const uint32_t key : keys) other[place[key >> shift & 2047]++] = key;
+    std::swap(keys, other);
+  }
+  for (size_t i = 0; i < keys.size(); ++i)
+    values[i] = std::bit_cast<float>(keys[i] >> 31 ? keys[i] & 0x7FFFFFFFu : ~keys[i]);
 }
 
 // `sorted` ascending -> kQuantiles values.
@@ -45,19 +69,35 @@ void quantiles_of(const float* sorted, int64_t n, float* out) {
   }
 }
 
-PatchStatistics statistics_of(const Tensor& picture) {
-  const Tensor grid = conv(picture, picking_filters());
-  const int64_t n = grid.dim(1) * grid.dim(2);
-  const Tensor rows = reshape(grid, {n, kValues});
-  std::vector<float> projected = to_host<float>(matmul(directions(), rows, false, true));
-  PatchStatistics s{std::vector<float>(size_t(kDirections * kQuantiles)), gaussian_of(rows)};
-#pragma omp parallel for
-  for (int64_t j = 0; j < kDirections; ++j) {
-    float* values = projected.data() + j * n;
-    std::sort(values, values + n);
-    quantiles_of(values, n, s.quantiles.data() + j * kQuantiles);
+Gaussian gaussian_of_patches(const Tensor& picture) {
+  const Tensor pick = filters(kValues, [](int64_t j, int64_t k) { return j == k ? 1.0 : 0.0; });
+  const int64_t h = picture.dim(1) - kPatch + 1, w = picture.dim(2) - kPatch + 1;
+  const int64_t strip = std::max<int64_t>(1, kPatchesAtOnce / w);
+  GaussianSum sum(kValues);
+  for (int64_t top = 0; top < h; top += strip) {
+    const int64_t n = std::min(strip, h - top);
+    sum.add(reshape(conv(crop(picture, top, 0, n + kPatch - 1, picture.dim(2)), pick), {n * w, kValues}));
   }
-  return s;
+  return sum.result();
+}
+
+std::vector<float> quantiles_of_projections(const Tensor& picture) {
+  const Tensor all = directions();
+  const int64_t n = (picture.dim(1) - kPatch + 1) * (picture.dim(2) - kPatch + 1);
+  const int64_t group = std::clamp<int64_t>(kProjectionsAtOnce / n, 1, kDirections);
+  std::vector<float> quantiles(size_t(kDirections * kQuantiles));
+  for (int64_t begin = 0; begin < kDirections; begin += group) {
+    const int64_t count = std::min(group, kDirections - begin);
+    const std::vector<float> projected = to_host<float>(conv(picture, slice(all, 0, begin, count)));
+#pragma omp parallel for
+    for (int64_t j = 0; j < count; ++j) {
+      std::vector<float> values(static_cast<size_t>(n));
+      for (int64_t i = 0; i < n; ++i) values[size_t(i)] = projected[size_t(i * count + j)];
+      radix_sort(values);
+      quantiles_of(values.data(), n, quantiles.data() + (begin + j) * kQuantiles);
+    }
+  }
+  return quantiles;
 }
 
 // Means of 2x2 pixels along one axis.
@@ -82,7 +122,7 @@ std::vector<PatchStatistics> patch_statistics(const Tensor& picture) {
   NoGrad off;
   std::vector<PatchStatistics> all;
   for (Tensor x = picture; all.size() < kResolutions; x = resize(x, pairs(x.dim(1)), pairs(x.dim(2))))
-    all.push_back(statistics_of(x));
+    all.push_back({quantiles_of_projections(x), gaussian_of_patches(x)});
   return all;
 }
 

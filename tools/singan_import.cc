@@ -78,6 +78,10 @@ void run_import(const ImportCommand& o, CLI::App& app) {
   use_device(o.common);
   const fs::path folder = singan::official_folder(o.from);
   const singan::Model model = singan::import_official(folder);
+  const Tensor reconstruction = singan::reconstruction(model);
+  SGA_CHECK(
+      !has_nonfinite(reconstruction), folder.string(),
+      ": its generators give numbers that are not finite; the training failed or the files are damaged");
   std::vector<std::vector<std::string>> rows;
   for (int i = 0; i < model.finished(); ++i) {
     stop_if_interrupted();
@@ -91,7 +95,7 @@ void run_import(const ImportCommand& o, CLI::App& app) {
   run.configure(app);
   singan::save_model(run / kModelFile, model);
   save_png(run / "training.png", to_image(model.image));
-  save_png(run / "reconstruction.png", to_image(singan::reconstruction(model)));
+  save_png(run / "reconstruction.png", to_image(reconstruction));
   Page page("SinGAN import");
   page.table({{"from", folder.string()}});
   page.table(describe(model));

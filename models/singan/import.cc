@@ -81,15 +81,18 @@ Generator generator_of(const Checkpoint& gs, int level, NetOptions options) {
 int64_t iterations_of(const Checkpoint& gs) {
   const auto count = gs.tensors.find("0.head.norm.num_batches_tracked");
   if (count == gs.tensors.end()) return 0;
-  const auto images = int64_t(count->second.item());
-  for (int64_t n = std::max<int64_t>(images / 6 - images / 1000 - 2, 1); 6 * n < images; ++n)
-    if (6 * n + (n + 499) / 500 + ((n - 1) % 500 != 0) == images) return n;
+  const double images = count->second.item();
+  if (!(images > 0 && images < 1e12)) return 0;
+  const auto about = int64_t(images / (6 + 1 / 500.0));
+  for (int64_t n = std::max<int64_t>(about - 2, 1); n <= about + 2; ++n)
+    if (6 * n + (n + 499) / 500 + ((n - 1) % 500 != 0) == int64_t(images)) return n;
   return 0;
 }
 
 // ---- sizes
 
 bool gives(double ratio, const std::vector<Size>& sizes) {
+  if (!(ratio > 0 && ratio <= 1)) return false;
   const Size finest = sizes.back();
   for (size_t i = 0; i < sizes.size(); ++i) {
     const double scale = std::pow(ratio, double(sizes.size() - 1 - i));

@@ -108,7 +108,14 @@ inline Bytes zip_of(const std::vector<std::pair<std::string, Bytes>>& entries) {
     const uint64_t at = out.bytes.size();
     // As torch.save: sizes follow the data, and the directory alone states them; the data is aligned.
     const uint64_t padding = 63 - (at + 30 + name.size()) % 64;
-    out.be(0x504b0304, 4).le(0, 2).le(0x808, 2).le(0, 2).le(0, 4).add(Bytes(12)).le(name.size(), 2).le(padding, 2);
+    out.be(0x504b0304, 4)
+        .le(0, 2)
+        .le(0x808, 2)
+        .le(0, 2)
+        .le(0, 4)
+        .add(Bytes(12))
+        .le(name.size(), 2)
+        .le(padding, 2);
     out.text(name).add(Bytes(padding, std::byte{'Z'})).add(data);
     out.be(0x504b0708, 4).le(test_crc32(data), 4).le(data.size(), 4).le(data.size(), 4);
     directory.be(0x504b0102, 4).le(0, 4).le(0x808, 2).le(0, 2).le(0, 4).le(test_crc32(data), 4);

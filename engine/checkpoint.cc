@@ -246,7 +246,7 @@ Bytes encode_checkpoint(const Checkpoint& checkpoint, Storage storage) {
   for (const auto& [name, tensor] : checkpoint.tensors) {
     switch (format_of(tensor, storage)) {
       case Format::f16:
-        append<float>(out, name, tensor, [&](float v) {
+        append<float>(out, name, tensor, [&, &name = name](float v) {
           const uint16_t half = to_half(v);
           SGA_CHECK((half & 0x7C00u) != 0x7C00u, "cannot save a checkpoint: tensor \"", name, "\" holds ", v,
                     ", the largest F16 is 65504");

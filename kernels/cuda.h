@@ -69,7 +69,7 @@ void set_numbers(Cuda, const Numbers& numbers);
 class Graph {
  public:
   /// `beside`: it may run at the same time as other graphs, on a stream and with scratch of its own.
-  explicit Graph(bool beside);
+  explicit Graph(bool beside = false);
   ~Graph();
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;

@@ -25,7 +25,7 @@ Model official_model() {
   Rng rng(7);
   m.code = rng.normal({1, m.size(0).h, m.size(0).w, 1});
   for (int i = 0; i < m.pyramid.count(); ++i) {
-    singan::NetOptions options = singan::net_options(config, i, Dtype::f32);
+    singan::NetOptions options = singan::net_options(m, i);
     options.width = i == 1 ? singan::Widths({8, 6, 4, 4}) : singan::Widths(4);
     singan::Generator g(options);
     g.net.initialise(rng);

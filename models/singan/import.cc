@@ -217,7 +217,7 @@ Model import_official(const fs::path& folder) {
   m.image = affine(cast(finest, Dtype::f32), 1, 2.0 / 255 / 16);
   m.code = cast(code_of(codes, m.size(0), finest.dim(3)), Dtype::f32);
   for (int i = 0; i < finished; ++i) {
-    Generator generator = generator_of(gs, i, net_options(m.config, i, Dtype::f32));
+    Generator generator = generator_of(gs, i, net_options(m, i));
     m.levels.push_back({generator, FrozenGenerator(generator, m.config.frozen_norm),
                         amps.get(std::to_string(i), {1}).item()});
   }

@@ -42,6 +42,7 @@ void for_each_field(C& c, F&& f) {
   f("max_size", c.pyramid.max_size);
   f("scale_factor", c.pyramid.scale_factor);
   f("official_levels", c.pyramid.official);
+  f("super_resolution", c.pyramid.super_resolution);
   f("resize", c.resize);
   f("generator_steps", c.generator_steps);
   f("fixed_code", c.fixed_code);
@@ -130,6 +131,8 @@ Config load_config(const Checkpoint& checkpoint) {
   Config config;
   for_each_field(config, [&](const char* name, auto& field) {
     const std::string key = std::string("config.") + name;
+    // Models from before the field was there were trained without.
+    if (key == "config.super_resolution" && !checkpoint.metadata.contains(key)) return;
     parse_into(field, checkpoint.meta(key), "singan model: " + key);
   });
   check(config);

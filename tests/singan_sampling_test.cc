@@ -96,7 +96,8 @@ TEST(Taps, PartsMapAsTheWhole) {
   EXPECT_THROW(taps.part({5, 10}, {0, 5}), Error);
 }
 
-// The promise: 512x512, once as a whole and once in tiles.
+// The promise: 512x512, once as a whole and once in tiles. oneDNN gave the same bits in both on every machine
+// so far; the tolerance is for one that adds up in another order for another extent.
 TEST(Tiles, ShowWhatTheWholeShows) {
   for (const char* name : {"default", "official"})
     for (const int start : {0, 2}) {
@@ -105,10 +106,243 @@ TEST(Tiles, ShowWhatTheWholeShows) {
       const Climb climb = climb_of(model, {start, 16, 16});
       ASSERT_EQ(climb.size(), (Size{512, 512}));
       const std::vector<float> whole = to_host<float>(climb.whole());
-      const double difference = largest_difference(whole, tiled(climb, 192, 160));
-      std::printf("largest difference %g\n", difference);
-      EXPECT_LE(difference, 1e-5) << "of values in [-1,1], where a level of 8 bits is 8e-3";
+      // A level of 8 bits is 8e-3; resampling of the official kind truncates to whole levels, which enlarges
+      // what is tiny.
+      EXPECT_LE(largest_difference(whole, tiled(climb, 192, 160)), *name == 'd' ? 1e-5 : 2e-2);
     }
+}
+
+TEST(Tiles, OddSizesAndFactors) {
+  for (const char* name : {"default", "official"})
+    for (const SampleOptions& o : {SampleOptions{0, 1.37, 2.21}, {1, 0.6, 0.4}, {2, 3.3, 0.9}}) {
+      const Model model = untrained(config_of(name, 0.6));
+      const Climb climb = climb_of(model, o);
+      EXPECT_LE(largest_difference(to_host<float>(climb.whole()), tiled(climb, 17, 23)),
+                *name == 'd' ? 1e-5 : 2e-2);
+    }
+}
+
+TEST(Tiles, AreRefusedWhereAPixelDependsOnAll) {
+  Config config = config_of("default");
+  config.frozen_norm = FrozenNorm::instance;
+  const Climb climb = climb_of(untrained(config), {});
+  EXPECT_FALSE(climb.has_windows());
+  EXPECT_EQ(climb.whole().shape(), (Shape{1, 32, 40, 3}));
+  EXPECT_NE(error_text([&] { climb.window({0, 0, 16, 16}); }).find("whole picture"), std::string::npos);
+}
+
+TEST(Tiles, MustLieInThePicture) {
+  const Climb climb = climb_of(untrained(config_of("default")), {});
+  for (const Window& w : {Window{-1, 0, 4, 4}, {0, 0, 0, 4}, {30, 0, 4, 4}, {0, 38, 4, 4}})
+    EXPECT_THROW(climb.window(w), Error);
+}
+
+// ---- noise
+
+TEST(Noise, FixedLevelsAreSharedAndOthersVary) {
+  Rng rng(1);
+  const NoiseField a = draw_field(rng, Dtype::f32), b = draw_field(rng, Dtype::f32);
+  const NoiseField mixed = fix_levels(a, b, {0, 2});
+  const auto draw = [](const NoiseField& f, int level) {
+    return to_host<float>(f(level, {9, 7}, 3, {2, 1, 4, 5}));
+  };
+  for (int level = 0; level < 4; ++level) {
+    EXPECT_EQ(draw(mixed, level), draw(level == 0 || level == 2 ? b : a, level));
+    EXPECT_NE(draw(a, level), draw(b, level));
+    EXPECT_NE(draw(a, level), draw(a, level + 1));
+  }
+}
+
+TEST(Noise, OnTheWayItStaysStandardNormal) {
+  Rng rng(1);
+  const NoiseField a = draw_field(rng, Dtype::f32), b = draw_field(rng, Dtype::f32);
+  const Window all{0, 0, 100, 100};
+  const auto at = [&](double t) { return to_host<float>(between(a, b, t)(1, {100, 100}, 3, all)); };
+  EXPECT_EQ(at(0), to_host<float>(a(1, {100, 100}, 3, all)));
+  EXPECT_LE(largest_difference(at(1), to_host<float>(b(1, {100, 100}, 3, all))), 1e-6);
+  for (const double t : {0.25, 0.5, 0.9}) {
+    double sum = 0, squares = 0;
+    for (const float v : at(t)) sum += v, squares += double(v) * v;
+    EXPECT_NEAR(sum / 30'000, 0, 0.03);
+    EXPECT_NEAR(squares / 30'000, 1, 0.03);
+  }
+}
+
+TEST(Sampling, TwoCallsGiveTwoPictures) {
+  const Model model = untrained(config_of("default"));
+  Rng rng(1), same(1);
+  const std::vector<float> first = to_host<float>(random_sample(model, {}, rng));
+  EXPECT_NE(first, to_host<float>(random_sample(model, {}, rng)));
+  EXPECT_EQ(first, to_host<float>(random_sample(model, {}, same)));
+}
+
+TEST(Sampling, StartLevelWithFactorsIsStretched) {
+  const Model model = untrained(config_of("default"));
+  const std::vector<float> a = to_host<float>(climb_of(model, {2, 2, 0.5}).whole());
+  EXPECT_EQ(a.size(), 16u * 80 * 3);
+  EXPECT_NE(a, to_host<float>(climb_of(model, {2, 2, 0.5}, 4).whole()));
+}
+
+TEST(Sampling, WithoutGainTheReconstructionIsLeft) {
+  const Model model = untrained(config_of("default"));
+  const std::vector<float> want = to_host<float>(reconstruction(model));
+  EXPECT_LE(largest_difference(want, to_host<float>(climb_of(model, {1, 1, 1}, 3, {.gain = 0}).whole())),
+            1e-5);
+  EXPECT_NE(to_host<float>(climb_of(model, {}, 3, {.gain = 2}).whole()),
+            to_host<float>(climb_of(model, {}).whole()));
+}
+
+// White in the middle.
+Tensor middle_mask(Size size) {
+  std::vector<float> v(size_t(size.h * size.w), 0);
+  for (int64_t y = 10; y < 22; ++y)
+    for (int64_t x = 12; x < 30; ++x) v[size_t(y * size.w + x)] = 1;
+  return from_host(Shape{1, size.h, size.w, 1}, v);
+}
+
+TEST(Sampling, OutsideTheMaskItIsTheReconstruction) {
+  const Model model = untrained(config_of("default"));
+  const Tensor mask = middle_mask({32, 40});
+  const std::vector<float> m = to_host<float>(mask), want = to_host<float>(reconstruction(model));
+  for (const int start : {0, 2}) {
+    const Climb climb = climb_of(model, {.start_level = start}, 3, {.gain = 1, .mask = mask});
+    const std::vector<float> got = to_host<float>(climb.whole());
+    double inside = 0;
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (m[i / 3] == 0) {
+        EXPECT_NEAR(got[i], want[i], 1e-6);
+      }
+      if (m[i / 3] == 1) inside += std::abs(got[i] - want[i]);
+    }
+    EXPECT_GT(inside / (12 * 18 * 3), 0.02);
+    EXPECT_LE(largest_difference(got, tiled(climb, 9, 13)), 1e-5);
+  }
+}
+
+TEST(Sampling, MasksThatCannotBe) {
+  const Model model = untrained(config_of("default"));
+  const auto refused = [&](const SampleOptions& o, Size size) {
+    return error_text([&] { climb_of(model, o, 3, {.gain = 1, .mask = middle_mask(size)}); });
+  };
+  EXPECT_NE(refused({}, {32, 41}).find("41x32"), std::string::npos);
+  EXPECT_NE(refused({.scale_h = 2}, {32, 80}).find("factors"), std::string::npos);
+}
+
+TEST(Sampling, RequestsThatCannotBe) {
+  const Model model = untrained(config_of("default"));
+  for (const SampleOptions& o : {SampleOptions{-1, 1, 1}, {99, 1, 1}, {0, 0.05, 1}, {0, 1, 101}, {0, NAN, 1}})
+    EXPECT_THROW(climb_of(model, o), Error);
+  EXPECT_THROW(climb_of(model, {}, 3, {.gain = -1}), Error);
+  EXPECT_THROW(climb_of(model, {}, 3, {.gain = NAN}), Error);
+  EXPECT_NE(error_text([&] {
+              climb_of(untrained(config_of("default"), 300, 300), {0, 60, 60});
+            }).find("Mpx"),
+            std::string::npos);
+}
+
+// ---- super-resolution
+
+TEST(SuperResolution, OfficialStepsAndPyramids) {
+  const double octave_third = std::pow(0.5, 1.0 / 3);
+  const struct {
+    double factor;
+    int count;
+    double step;
+  } steps[] = {{2, 3, 1.259921}, {3, 5, 1.245731}, {4, 6, 1.259921}, {6, 8, 1.251033}, {8, 9, 1.259921}};
+  for (const auto& want : steps) {
+    const SuperResolutionSteps got = super_resolution_steps(want.factor, octave_third);
+    EXPECT_EQ(got.count, want.count);
+    EXPECT_NEAR(got.step, want.step, 1e-6);
+  }
+  const struct {
+    int64_t h, w;
+    double ratio;
+    std::vector<Size> levels;
+  } pyramids[] = {
+      {80,
+       120,
+       0.8080805347,
+       {{18, 27}, {23, 34}, {28, 42}, {35, 52}, {43, 64}, {53, 79}, {65, 97}, {80, 120}}},
+      {120,
+       80,
+       0.8298943632,
+       {{27, 18}, {33, 22}, {40, 27}, {48, 32}, {57, 38}, {69, 46}, {83, 56}, {100, 67}, {120, 80}}}};
+  for (const auto& want : pyramids) {
+    const Pyramid got = make_pyramid(want.h, want.w, super_resolution_preset("official", 4).pyramid);
+    EXPECT_NEAR(got.ratio, want.ratio, 1e-9);
+    EXPECT_EQ(got.levels, want.levels);
+  }
+  EXPECT_NEAR(make_pyramid(128, 128, super_resolution_preset("official", 4).pyramid).ratio, 0.80416, 1e-5);
+}
+
+TEST(SuperResolution, TrainedRatioIsThatOfTheSteps) {
+  for (const double factor : {1.2, 1.5, 2.0, 2.7, 4.0, 16.0}) {
+    const Pyramid p = make_pyramid(90, 130, super_resolution_preset("default", factor).pyramid);
+    EXPECT_EQ(p.finest(), (Size{90, 130})) << "never shrunk";
+    EXPECT_NEAR(p.levels[0].h, 18, 3);
+    const SuperResolutionSteps steps = super_resolution_steps(factor, p.ratio);
+    EXPECT_NEAR(steps.step * p.ratio, 1, 1e-12);
+    EXPECT_NEAR(std::pow(steps.step, steps.count), factor, 1e-9);
+  }
+  // Steps of a tenth and less would ask for dozens of levels.
+  EXPECT_NEAR(make_pyramid(90, 130, super_resolution_preset("default", 1.05).pyramid).ratio, 0.794, 1e-3);
+}
+
+TEST(SuperResolution, ExactSizesForAnyFactorAndPicture) {
+  for (const char* name : {"default", "official"}) {
+    const Model model = untrained(super_resolution_preset(name, 2));
+    for (const double factor : {1.0, 1.1, 2.0, 2.7, 5.3})
+      for (const Size from : {Size{32, 40}, {13, 9}, {51, 23}}) {
+        Rng rng(1);
+        const SuperResolution r = super_resolution(model, waves(from.h, from.w), factor, true, rng);
+        const Size want{std::lround(double(from.h) * factor), std::lround(double(from.w) * factor)};
+        EXPECT_EQ(r.size, want) << factor;
+        EXPECT_GE(r.climb.size().h, want.h);
+        EXPECT_GE(r.climb.size().w, want.w);
+      }
+  }
+}
+
+TEST(SuperResolution, NoiseIsAChoiceAndTilesFit) {
+  for (const char* name : {"default", "official"}) {
+    const Model model = untrained(super_resolution_preset(name, 3));
+    const auto enlarge = [&](bool noise, uint64_t seed) {
+      Rng rng(seed);
+      return super_resolution(model, model.image, 3, noise, rng).climb;
+    };
+    const std::vector<float> noisy = to_host<float>(enlarge(true, 1).whole());
+    EXPECT_EQ(noisy, to_host<float>(enlarge(true, 1).whole()));
+    EXPECT_NE(noisy, to_host<float>(enlarge(true, 2).whole()));
+    EXPECT_EQ(to_host<float>(enlarge(false, 1).whole()), to_host<float>(enlarge(false, 2).whole()));
+    EXPECT_LE(largest_difference(noisy, tiled(enlarge(true, 1), 40, 33)), *name == 'd' ? 1e-5 : 2e-2);
+  }
+}
+
+TEST(SuperResolution, RequestsThatCannotBe) {
+  Model model = untrained(super_resolution_preset("default", 2));
+  Rng rng;
+  for (const double factor : {0.99, 0.0, -4.0, 16.1, double(NAN), double(INFINITY)})
+    EXPECT_NE(
+        error_text([&] { super_resolution(model, model.image, factor, true, rng); }).find("between 1 and 16"),
+        std::string::npos);
+  EXPECT_THROW(super_resolution(model, zeros({1, 8, 8, 1}), 2, true, rng), Error);
+  EXPECT_NE(error_text([&] {
+              super_resolution(model, zeros({1, 3000, 3000, 3}), 16, true, rng);
+            }).find("Mpx"),
+            std::string::npos);
+  model.levels.pop_back();
+  EXPECT_NE(error_text([&] { super_resolution(model, model.image, 2, true, rng); }).find("levels"),
+            std::string::npos);
+}
+
+TEST(SuperResolution, ModelsKeepTheirPyramid) {
+  Checkpoint checkpoint;
+  const Model model = untrained(super_resolution_preset("default", 2.7));
+  store(model, checkpoint);
+  EXPECT_TRUE(load_model(checkpoint).config.pyramid.super_resolution);
+  EXPECT_EQ(load_model(checkpoint).pyramid.levels, model.pyramid.levels);
+  checkpoint.metadata.erase("config.super_resolution");  // a model from before there was such a field
+  EXPECT_FALSE(load_model(checkpoint).config.pyramid.super_resolution);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace sga {
 namespace {
 
-constexpr int64_t kTile = 384;  // pixels a side; with what surrounds it less than a picture of 512
+constexpr int64_t kTile = 224;  // pixels a side; with what surrounds it less than a picture of 512
 constexpr int64_t kMostAtOnce = 512 * 512;  // pixels of a picture made in one piece
 
 void put(Image& strip, const Image& tile, int64_t left) {

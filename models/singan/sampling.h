@@ -20,7 +20,7 @@ struct NoiseOptions {
   /// and as its output m * output + (1 - m) * reconstruction at this level. So the sample equals the
   /// reconstruction wherever the mask is 0, and what surrounds a hole at a level is what the levels above it
   /// see around it.
-  Tensor mask;
+  Tensor mask = {};
 };
 
 /// Levels from start_level on with the noise of `field`. Sizes are round(factor * level size), half to even.

@@ -23,7 +23,7 @@ const std::map<std::string, std::regex> kThirdParty = {
     {"stb", std::regex("engine/image\\.cc")},
     {"nlohmann/", std::regex("(engine/checkpoint|tools/run_folder|tools/page)\\.cc")},
     {"CLI/", std::regex("tools/command\\.h")},
-    {"opencv", std::regex("tools/face_detector\\.cc")},
+    {"opencv", std::regex("tools/(face_detector|kmeans)\\.cc")},
     {"zlib", std::regex("tools/gzip\\.cc")},
     {"gtest/", std::regex("tests/.*")},
     {"benchmark/", std::regex("bench/.*")},

@@ -175,6 +175,7 @@ void draw(const InjectCommand& o, const AnyModel& model, const Inputs& in, const
   sheet.end_group();
   page.pictures("Inputs", inputs);
 
+  int64_t drawn = 0;
   std::optional<Progress> progress;
   for (int scale = in.first; scale <= in.last; ++scale) {
     std::optional<AnyModel> quantized;
@@ -187,7 +188,7 @@ void draw(const InjectCommand& o, const AnyModel& model, const Inputs& in, const
       progress.emplace((in.last - in.first + 1) * o.count, title, o.common.quiet);
     }
     for (int64_t k = 0; k < o.count; ++k) {
-      stop_if_interrupted();
+      if (interrupted()) throw Interrupted("interrupted; " + std::to_string(drawn) + " pictures are drawn");
       Rng rng = Rng(o.common.seed).fork(uint64_t(k));
       const Image out =
           to_image(std::visit([&](const auto& m) { return inject(m, in.reference, scale, rng); },
@@ -200,6 +201,7 @@ void draw(const InjectCommand& o, const AnyModel& model, const Inputs& in, const
       };
       if (!masked || both) keep(out, "", "");
       if (masked) keep(composite(in.mask, out, in.training), both ? "_masked" : "", both ? " masked" : "");
+      ++drawn;
       if (progress) progress->advance();
     }
     page.pictures("Start scale " + std::to_string(scale), pictures);

@@ -61,6 +61,9 @@ TEST(CliHelp, EverySubcommandExplainsItsOptions) {
   for (const auto& [tool, name] : {std::pair{"singan", "train"},
                                    {"singan", "sample"},
                                    {"singan", "info"},
+                                   {"singan", "paint"},
+                                   {"singan", "harmonize"},
+                                   {"singan", "edit"},
                                    {"ganimation", "train"},
                                    {"ganimation", "edit"},
                                    {"ganimation", "info"},
@@ -110,6 +113,9 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
                                {"--scale-factor", "=0.75"},
                                {"--seed", "=0"}});
   expect({"singan", "sample"}, {{"--count", "=8"}, {"--start-scale", "=0"}, {"--scale-h", "=1"}});
+  expect({"singan", "paint"}, {{"--start-scale", "=0"}, {"--count", "=1"}, {"--colours", "=5"}});
+  for (const auto& [task, radius] : {std::pair{"harmonize", "=7"}, {"edit", "=20"}})
+    expect({"singan", task}, {{"--dilate", radius}, {"--feather", "=5"}, {"--threshold", "=128"}});
   expect({"ganimation", "train"}, {{"--recipe", "=official"},
                                    {"--batch", "official 25"},
                                    {"--critic-steps", "official 5"},

@@ -24,7 +24,7 @@ const std::map<std::string, std::regex> kThirdParty = {
     {"nlohmann/", std::regex("(engine/checkpoint|tools/run_folder|tools/page|tools/evaluate_pairs)\\.cc")},
     {"CLI/", std::regex("tools/command\\.h")},
     {"Eigen/", std::regex("models/evaluation/gaussian\\.cc")},
-    {"opencv", std::regex("tools/face_detector\\.cc")},
+    {"opencv", std::regex("tools/(face_detector|kmeans)\\.cc")},
     {"zlib", std::regex("tools/gzip\\.cc")},
     {"gtest/", std::regex("tests/.*")},
     {"benchmark/", std::regex("bench/.*")},

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/ops.h"
+#include "models/singan/palette.h"
 
 namespace sga::singan {
 namespace {
@@ -117,6 +118,14 @@ Tensor inject(const Model& model, const Tensor& picture, int start_level, Rng& r
   Tensor x = Size{picture.dim(1), picture.dim(2)} == finest
                  ? picture
                  : imresize_to(picture, finest, model.config.resize);
+  const Level& level = model.levels[size_t(start_level)];
+  if (official && level.palette) {
+    const Size size = model.size(start_level);
+    x = imresize(to_palette_of_runs(x, level.palette),
+                 std::pow(model.pyramid.ratio, model.pyramid.count() - 1 - start_level),
+                 ResizeStyle::official);
+    return climb(model, crop(x, 0, 0, size.h, size.w), start_level, 1, 1, rng);
+  }
   if (official) {
     x = imresize(x, std::pow(model.pyramid.ratio, model.pyramid.count() - start_level),
                  ResizeStyle::official);

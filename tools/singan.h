@@ -24,6 +24,9 @@ using AnyModel = std::variant<singan::Model>;
 AnyModel open_model(const std::string& path);
 /// Picture `index` of a seed, whatever the number of pictures drawn.
 Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint64_t seed, int64_t index);
+/// 8 or 16 a channel, for save_png of pictures that a model makes: as its training picture was, or as --bits
+/// said.
+int bits_of(const AnyModel& model);
 /// What a model holds, as rows of a table.
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& model);
 

@@ -31,7 +31,8 @@ void run_sample(const SampleCommand& o, CLI::App& app) {
     for (int64_t i = 0; i < o.count; ++i) {
       if (interrupted()) throw Interrupted("interrupted; " + std::to_string(i) + " pictures are written");
       const std::string file = numbered("sample", i);
-      save_png(run / file, to_image(i == 0 ? first : sample(model, o.sampling, o.common.seed, i)));
+      save_png(run / file, to_image(i == 0 ? first : sample(model, o.sampling, o.common.seed, i)),
+               bits_of(model));
       pictures.push_back({file, std::to_string(i)});
       progress.advance();
     }

@@ -31,6 +31,9 @@ AnyModel open_model(const std::string& path);
 fs::path model_file(const fs::path& path);
 /// Picture `index` of a seed, whatever the number of pictures drawn.
 Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint64_t seed, int64_t index);
+/// 8 or 16 a channel, for save_png of pictures that a model makes: as its training picture was, or as --bits
+/// said.
+int bits_of(const AnyModel& model);
 /// What a model holds, as rows of a table.
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& model);
 
@@ -42,7 +45,7 @@ int64_t tile_side(const std::string& text, const singan::Climb& climb);
 int64_t tile_count(singan::Size size, int64_t tile);
 /// The upper left `size` of `climb` as a PNG, in memory for a tile and a row of tiles. Calls on_tile after
 /// each tile and on_strip, if given, with each row of tiles and its top.
-void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size size, int64_t tile,
+void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size size, int64_t tile, int bits,
                 const std::function<void()>& on_tile,
                 const std::function<void(const Image& strip, int64_t top)>& on_strip = {});
 

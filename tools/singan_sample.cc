@@ -125,7 +125,7 @@ void draw(const singan::Model& model, const SampleCommand& o, CLI::App& app) {
   {
     Progress progress(o.pictures() * tiles, "sample", o.common.quiet);
     for (int64_t i = 0; i < o.pictures(); ++i)
-      save_tiles(run / numbered(stem_of(o), i), i == 0 ? first : sampler(i), size, tile, [&] {
+      save_tiles(run / numbered(stem_of(o), i), i == 0 ? first : sampler(i), size, tile, bits_of(model), [&] {
         progress.advance();
         if (interrupted()) throw Interrupted("interrupted; " + std::to_string(i) + " pictures are written");
       });
@@ -155,7 +155,7 @@ void draw(const AnyModel& model, const SampleCommand& o, CLI::App& app) {
     for (int64_t i = 0; i < o.count; ++i) {
       if (interrupted()) throw Interrupted("interrupted; " + std::to_string(i) + " pictures are written");
       save_png(run / numbered("sample", i),
-               to_image(i == 0 ? first : sample(model, o.sampling, o.common.seed, i)));
+               to_image(i == 0 ? first : sample(model, o.sampling, o.common.seed, i)), bits_of(model));
       progress.advance();
     }
   }

@@ -195,7 +195,7 @@ void enlarge(const SuperResolve& o, const singan::Model& model, const Tensor& pi
   {
     Progress progress(tile_count(result.size, tile), "enlarge", o.common.quiet);
     save_tiles(
-        run / kResult, result.climb, result.size, tile,
+        run / kResult, result.climb, result.size, tile, bits_of(model),
         [&] {
           progress.advance();
           if (interrupted()) throw Interrupted("interrupted while enlarging; run the same command again");

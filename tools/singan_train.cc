@@ -303,11 +303,11 @@ void declare_train(CLI::App& app) {
       ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
   sub->add_option("--critic-steps", o->critic_steps, "Critic steps an iteration; 0: as --preset says")
       ->check(CLI::Range(int64_t{0}, int64_t{100}));
-  sub->add_option(
-         "--plateau", o->plateau,
-         "Iterations (50 or more; 200 is a good number): a level in which neither the reconstruction "
-         "loss nor the critic's gap moves for so long goes on to its lower rate, then to the next "
-         "level; 0: each takes all its iterations")
+  sub->add_option("--plateau", o->plateau,
+                  "Iterations (50 or more; 200 is a good number for full): a level in which neither the "
+                  "reconstruction "
+                  "loss nor the critic's gap moves for so long goes on to its lower rate, then to the next "
+                  "level; 0: each takes all its iterations")
       ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
   sub->add_option("--save-every", o->save_every,
                   "Iterations between checkpoints, besides those after every level and every 30 seconds; 0: "

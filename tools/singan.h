@@ -1,10 +1,12 @@
 // What the subcommands of singan share. Each subcommand has a file of its own, singan_NAME.cc.
 #pragma once
+#include <functional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "engine/image.h"
 #include "engine/io.h"
 #include "models/singan/sampling.h"
 #include "tools/command.h"
@@ -32,6 +34,18 @@ Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint6
 /// What a model holds, as rows of a table.
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& model);
 
+/// --tile: "" if `text` is auto, off or a number of pixels, else what is wrong with it.
+std::string check_tile(const std::string& text);
+/// The side of the tiles to make `climb` in; auto is one tile up to 512x512 pixels. Error if the model cannot
+/// be tiled and a side is given.
+int64_t tile_side(const std::string& text, const singan::Climb& climb);
+int64_t tile_count(singan::Size size, int64_t tile);
+/// The upper left `size` of `climb` as a PNG, in memory for a tile and a row of tiles. Calls on_tile after
+/// each tile and on_strip, if given, with each row of tiles and its top.
+void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size size, int64_t tile,
+                const std::function<void()>& on_tile,
+                const std::function<void(const Image& strip, int64_t top)>& on_strip = {});
+
 /// The model with `level` trained again to start from pictures in `colours` colours (spec A.10). What is
 /// trained stays in the run folder as quantized_LEVEL.safetensors and is read from there, or trained on, if
 /// it exists; the training image in these colours becomes colours_LEVEL.png. Error for another method than
@@ -44,5 +58,7 @@ void declare_sample(CLI::App& app);
 void declare_paint(CLI::App& app);
 void declare_harmonize(CLI::App& app);
 void declare_edit(CLI::App& app);
+void declare_super_resolve(CLI::App& app);
+void declare_import(CLI::App& app);
 
 }  // namespace sga

@@ -199,7 +199,7 @@ TEST_F(CliSinganInject, QuantizeTrainsOnceAndIsKept) {
 TEST_F(CliSinganInject, QuantizeStopsAndGoesOn) {
   const auto long_run = [&] {
     Checkpoint c = load_checkpoint(folder / "run/model.safetensors");
-    c.metadata["config.iterations"] = "60";
+    c.metadata["config.iterations"] = "25";
     save_checkpoint(folder / "long.safetensors", c);
     return Words{"paint",          "--model",    at("long.safetensors"), "--reference",
                  at("edited.png"), "--quantize", "--start-scale",        "3",

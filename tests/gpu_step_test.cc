@@ -216,6 +216,27 @@ TEST_P(SinganStep, CapturedEqualsEagerAndFollowsTheCpu) {
     EXPECT_NEAR(captured.losses[i], cpu.losses[i], 0.02 * double(1 + i / 3) * std::abs(cpu.losses[i]) + 2e-3)
         << i;
 }
+
+// A level trained again on priors in few colours.
+TEST_P(SinganStep, CapturedEqualsEagerForPainting) {
+  singan::Config config = singan::preset(GetParam());
+  config.pyramid.min_size = 16, config.pyramid.max_size = 20;
+  config.base_channels = 4;
+  config.iterations = config.critic_updates = config.generator_updates = 1;
+  singan::Trainer whole(config, picture(22, 26));
+  whole.run();
+  singan::Model model = whole.model();
+  model.config.iterations = 4;
+  const Tensor palette = from_host<float>({2, 3}, {-0.4f, -0.5f, -0.3f, 0.4f, 0.2f, 0.5f});
+  const auto train = [&] {
+    singan::Trainer trainer(model, 1, palette);
+    trainer.run();
+    Checkpoint checkpoint;
+    trainer.store(checkpoint);
+    return encode_checkpoint(checkpoint);
+  };
+  EXPECT_TRUE(stepping(true, train) == stepping(false, train));
+}
 INSTANTIATE_TEST_SUITE_P(Presets, SinganStep, testing::Values("default", "official"));
 
 struct GanimationTrace {

@@ -22,6 +22,7 @@ struct TrainOptions {
   CommonOptions common;
   std::string image, preset = "default", quality = "standard";
   int64_t iterations = 0, critic_steps = 0;
+  bool noise_padding = false;
   singan::PyramidOptions pyramid;
 };
 
@@ -35,6 +36,7 @@ singan::Config config_of(const TrainOptions& o) {
   else
     singan::set_quality(config, o.quality);
   if (o.critic_steps) config.critic_updates = o.critic_steps;
+  config.noise_padding = o.noise_padding;
   config.seed = o.common.seed;
   return config;
 }
@@ -177,6 +179,8 @@ void declare_train(CLI::App& app) {
   sub->add_option("--min-size", o->pyramid.min_size, "Short side of the coarsest level, pixels");
   sub->add_option("--max-size", o->pyramid.max_size, "Longest side of the finest level, pixels");
   sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
+  sub->add_flag("--noise-padding", o->noise_padding,
+                "Noise beyond the border too, so that in 'singan animate' the border moves like the middle");
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);
   add_run_options(*sub, o->common);

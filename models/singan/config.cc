@@ -47,6 +47,7 @@ void for_each_field(C& c, F&& f) {
   f("fixed_code", c.fixed_code);
   f("frozen_norm", c.frozen_norm);
   f("keep_bias", c.keep_bias);
+  f("noise_padding", c.noise_padding);
   f("base_channels", c.base_channels);
   f("iterations", c.iterations);
   f("milestone", c.milestone);
@@ -130,6 +131,8 @@ Config load_config(const Checkpoint& checkpoint) {
   Config config;
   for_each_field(config, [&](const char* name, auto& field) {
     const std::string key = std::string("config.") + name;
+    // Models from before the field was there were trained without.
+    if (key == "config.noise_padding" && !checkpoint.metadata.contains(key)) return;
     parse_into(field, checkpoint.meta(key), "singan model: " + key);
   });
   check(config);

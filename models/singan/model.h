@@ -22,7 +22,7 @@ struct Model {
   Tensor image;               ///< (1,H,W,3) in [-1,1], of the finest level's size
   std::vector<Tensor> reals;  ///< the picture at every level
   std::vector<Level> levels;
-  Tensor code;  ///< z* (1,h,w,1) of level 0, the noise that reconstructs the picture
+  Tensor code;  ///< z* (1,h,w,1) of level 0's noise_size, the noise that reconstructs the picture
 
   int finished() const { return static_cast<int>(levels.size()); }
   Size size(int level) const { return pyramid.levels[static_cast<size_t>(level)]; }
@@ -42,19 +42,21 @@ Model load_model(const fs::path& path);
 
 // ---- passing an image up the pyramid; nothing here records a graph
 
+/// Size of the noise map for a level of `size`: the same, or kBorder more on every side with noise padding.
+Size noise_size(const Config& config, Size size);
 /// Standard normal (1,h,w,3); at level 0 one channel, three times.
 Tensor draw_noise(Rng& rng, int level, Size size, Dtype dtype);
 /// z* for level 0's generator: (1,h,w,3).
 Tensor code_noise(const Model& model);
 
-/// What a generator takes: zero-padded noise_amp * noise + prior, and the zero-padded prior. `noise` may be
-/// empty.
+/// What a generator takes: noise_amp * noise + prior, and the prior, both zero-padded by kBorder. `noise` may
+/// be empty, or have the padded size already (noise padding).
 struct GeneratorInput {
   Tensor z, prev;
 };
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior);
 
-/// Finished level n applied to a prior (N,h,w,3) and noise of its shape or empty -> (N,h,w,3).
+/// Finished level n applied to a prior (N,h,w,3) and noise of its noise_size or empty -> (N,h,w,3).
 Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior);
 /// From one level to the next, of size `size`. Official: by 1/r, then cut at the right and the bottom.
 Tensor rise(const Model& model, const Tensor& x, Size size);

@@ -83,7 +83,7 @@ LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, con
 
 Trainer::Trainer(const Config& config, const Tensor& picture)
     : model_(make_model(config, picture)), rng_(config.seed) {
-  const Size coarsest = model_.size(0);
+  const Size coarsest = noise_size(config, model_.size(0));
   model_.code = rng_.normal({1, coarsest.h, coarsest.w, 1}, model_.dtype());
 }
 
@@ -117,14 +117,14 @@ Draws Trainer::draw(const LevelTraining& level) {
   const Size size = model_.size(n);
   const bool coarsest = n == 0;
   Draws d;
-  d.noise = draw_noise(rng_, n, size, model_.dtype());
+  d.noise = draw_noise(rng_, n, noise_size(model_.config, size), model_.dtype());
   if (coarsest && !model_.config.fixed_code) model_.code = rng_.normal(model_.code.shape(), model_.dtype());
   if (coarsest) d.rec_noise = code_noise(model_);
   d.priors = random_priors(model_, n, model_.config.critic_updates, rng_);
   for (int64_t step = 0; step < model_.config.critic_updates; ++step)
     d.mix.push_back(step_number([this] { return rng_.uniform(); }, model_.dtype()));
-  SGA_CHECK(d.noise.shape() == level.real.shape(), "singan: level ", n, " has an image of shape ",
-            level.real.shape());
+  SGA_CHECK((Size{level.real.dim(1), level.real.dim(2)} == size), "singan: level ", n,
+            " has an image of shape ", level.real.shape());
   return d;
 }
 

@@ -5,7 +5,7 @@
 # make deps   what both need, from Debian 12's own packages; the other targets call it
 
 JOBS ?= $(shell nproc)
-PACKAGES = g++ cmake ninja-build libdnnl-dev libopencv-dev opencv-data libstb-dev nlohmann-json3-dev libcli11-dev \
+PACKAGES = g++ cmake ninja-build libdnnl-dev libopencv-dev opencv-data libstb-dev nlohmann-json3-dev libcli11-dev libgif-dev \
            zlib1g-dev libgtest-dev libbenchmark-dev
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 

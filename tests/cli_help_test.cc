@@ -60,6 +60,7 @@ TEST(CliHelp, EverySubcommandExplainsItsOptions) {
   };
   for (const auto& [tool, name] : {std::pair{"singan", "train"},
                                    {"singan", "sample"},
+                                   {"singan", "animate"},
                                    {"singan", "info"},
                                    {"ganimation", "train"},
                                    {"ganimation", "edit"},
@@ -88,6 +89,7 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
   const std::vector<Shown> shared = {{"--device", "=auto"}, {"--precision", "=auto"}};
   for (const Words& command : {Words{"singan", "train"},
                                {"singan", "sample"},
+                               {"singan", "animate"},
                                {"ganimation", "train"},
                                {"ganimation", "edit"},
                                {"singanimation", "expand"}})
@@ -104,6 +106,12 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
                                {"--scale-factor", "=0.75"},
                                {"--seed", "=0"}});
   expect({"singan", "sample"}, {{"--count", "=8"}, {"--start-scale", "=0"}, {"--scale-h", "=1"}});
+  expect({"singan", "animate"}, {{"--alpha", "=0.1"},
+                                 {"--beta", "=[0.8,0.9]"},
+                                 {"--start-scale", "0,1,2"},
+                                 {"--frames", "=100"},
+                                 {"--fps", "=10"},
+                                 {"--seed", "=0"}});
   expect({"ganimation", "train"}, {{"--recipe", "=official"},
                                    {"--batch", "official 25"},
                                    {"--critic-steps", "official 5"},

@@ -21,14 +21,17 @@ class Quantiser {
   Quantiser(const std::vector<Image>& examples, int64_t count);
 
   const std::vector<Colour>& palette() const { return palette_; }
-  /// An index for each pixel, row after row. Thresholds are Bayer's 8x8 matrix, as wide as the steps of the
-  /// palette are on average.
+  /// An index for each pixel, row after row. The thresholds are Bayer's 8x8 matrix, as wide as the step from
+  /// the pixel's nearest colour to the next: wide where the palette is sparse, narrow where it is dense.
   std::vector<uint8_t> operator()(const Image& picture);
 
  private:
+  uint8_t nearest(const Colour& c);
+
   std::vector<Colour> palette_;
-  double step_ = 0;               // between colours, in 8-bit levels
-  std::vector<int16_t> nearest_;  // by the upper 6 bits of each channel; -1: not asked yet
+  std::vector<std::array<double, 3>> points_;  // the palette again
+  std::vector<double> step_;                   // of each colour, as a change of every channel in 8-bit levels
+  std::vector<int16_t> nearest_;               // by the upper 6 bits of each channel; -1: not asked yet
 };
 
 }  // namespace sga

@@ -29,6 +29,8 @@ Matrix transition(const AnimationOptions& o) {
   return {{{(1 - o.alpha) * (1 + o.beta), -(1 - o.alpha) * o.beta}, {1, 0}}};
 }
 
+}  // namespace
+
 void check(const Model& model, const AnimationOptions& o) {
   SGA_CHECK(model.finished() > 0, "singan: the model has no finished level yet; train it further");
   SGA_CHECK(o.start_level >= 0 && o.start_level < model.finished(),
@@ -44,8 +46,6 @@ void check(const Model& model, const AnimationOptions& o) {
               factor);
 }
 
-}  // namespace
-
 Animation::Animation(const Model& model, const AnimationOptions& options) : model_(model), options_(options) {
   check(model, options);
   NoGrad off;
@@ -57,12 +57,12 @@ Animation::Animation(const Model& model, const AnimationOptions& options) : mode
     prior_ = start == 0 ? zeros({1, size(0).h, size(0).w, prior_.dim(3)}, model.dtype())
                         : imresize_to(prior_, size(start), model.config.resize);
     Rng fresh = rng.fork(uint64_t(model.pyramid.count()));  // the levels have the labels below
-    code_ = draw_noise(fresh, 0, noise_size(model.config, size(0)), model.dtype());
+    code_ = draw_noise(model, 0, size(0), fresh);
   }
   for (int n = start; n < model.finished(); ++n) {
     Walk walk{{}, rng.fork(uint64_t(n))};
     Rng first = walk.noise.fork(~uint64_t{0});  // the frames count from 0
-    const Tensor u = draw_noise(first, n, noise_size(model.config, size(n)), model.dtype());
+    const Tensor u = draw_noise(model, n, size(n), first);
     walk.y = {blend(u, 0.05, n == 0 ? code_ : zeros_like(u), -0.05), zeros_like(u)};
     walks_.push_back(walk);
     if (options.loop) close(walks_.back(), n);
@@ -79,7 +79,7 @@ void Animation::move(Walk& walk, int level) const {
   const double alpha = options_.alpha, beta = options_.beta;
   const Matrix m = transition(options_);
   Rng rng = walk.noise.fork(uint64_t(next_ % options_.frames));
-  const Tensor u = draw_noise(rng, level, noise_size(model_.config, size(level)), model_.dtype());
+  const Tensor u = draw_noise(model_, level, size(level), rng);
   const Tensor kept = blend(walk.y[0], m[0][0], walk.y[1], m[0][1]);
   walk.y = {blend(kept, 1, u, (1 - alpha) * (1 - beta)), walk.y[0]};
 }
@@ -106,12 +106,17 @@ void Animation::step() {
 Tensor Animation::frame() const {
   NoGrad off;
   Tensor x = prior_;
-  for (size_t i = 0; i < walks_.size(); ++i) {
-    const int n = options_.start_level + int(i);
-    if (i > 0) x = rise(model_, x, size(n));
-    x = run_level(model_, n, n == 0 ? add(walks_[i].y[0], code_) : walks_[i].y[0], x);
+  for (int n = options_.start_level; n < model_.finished(); ++n) {
+    if (n > options_.start_level) x = rise(model_, x, size(n));
+    x = run_level(model_, n, noise(n), x);
   }
   return x;
+}
+
+Tensor Animation::noise(int level) const {
+  NoGrad off;
+  const Tensor& y = walks_.at(size_t(level - options_.start_level)).y[0];
+  return level == 0 ? add(y, code_) : y;
 }
 
 }  // namespace sga::singan

@@ -23,6 +23,9 @@ struct AnimationOptions {
   uint64_t seed = 0;
 };
 
+/// Error naming the first value that is out of range for `model`.
+void check(const Model& model, const AnimationOptions& options);
+
 /// One frame at a time; holds two noise maps for each level, however many frames there are.
 ///   Animation animation(model, options);
 ///   for (int64_t t = 0; t < options.frames; ++t) animation.step(), use(animation.frame());
@@ -38,12 +41,14 @@ struct AnimationOptions {
 /// makes up another picture; with start_level > 0 the reconstruction below it is stretched.
 class Animation {
  public:
-  /// Error: options out of range, start_level not finished. `model` must outlive this.
+  /// Error: see check. `model` must outlive this.
   Animation(const Model& model, const AnimationOptions& options);
   /// Moves on to the next frame; the first call to frame 0.
   void step();
-  /// The picture (1,H,W,C) of the frame, in about [-1,1]. Several times the cost of step.
+  /// The picture (1,H,W,C) of the frame, in about [-1,1]. Many times the cost of step.
   Tensor frame() const;
+  /// z of the frame (1,h,w,C) at a level from start_level on.
+  Tensor noise(int level) const;
 
  private:
   struct Walk {

@@ -133,15 +133,17 @@ Size noise_size(const Config& config, Size size) {
   return config.noise_padding ? Size{size.h + 2 * kBorder, size.w + 2 * kBorder} : size;
 }
 
-Tensor draw_noise(Rng& rng, int level, Size size, Dtype dtype) {
+Tensor draw_noise(const Model& model, int level, Size size, Rng& rng) {
   NoGrad off;
-  const Tensor z = rng.normal({1, size.h, size.w, level == 0 ? 1 : 3}, dtype);
-  return level == 0 ? expand(z, {1, size.h, size.w, 3}) : z;
+  const int64_t channels = model.channels();
+  const Size s = noise_size(model.config, size);
+  const Tensor z = rng.normal({1, s.h, s.w, level == 0 ? 1 : channels}, model.dtype());
+  return level == 0 ? expand(z, {1, s.h, s.w, channels}) : z;
 }
 
 Tensor code_noise(const Model& model) {
   NoGrad off;
-  return expand(model.code, {1, model.code.dim(1), model.code.dim(2), 3});
+  return expand(model.code, {1, model.code.dim(1), model.code.dim(2), model.channels()});
 }
 
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior) {
@@ -183,8 +185,7 @@ Tensor random_priors(const Model& model, int n, int64_t count, Rng& rng) {
   if (n == 0) return zeros({count, model.size(0).h, model.size(0).w, 3}, model.dtype());
   return prior(model, n, [&](int level) {
     std::vector<Tensor> noise;
-    for (int64_t k = 0; k < count; ++k)
-      noise.push_back(draw_noise(rng, level, noise_size(model.config, model.size(level)), model.dtype()));
+    for (int64_t k = 0; k < count; ++k) noise.push_back(draw_noise(model, level, model.size(level), rng));
     return concat(noise, 0);
   });
 }

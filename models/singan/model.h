@@ -26,6 +26,7 @@ struct Model {
 
   int finished() const { return static_cast<int>(levels.size()); }
   Size size(int level) const { return pyramid.levels[static_cast<size_t>(level)]; }
+  int64_t channels() const { return image.dim(3); }
   Dtype dtype() const { return image.dtype(); }
 };
 
@@ -44,8 +45,9 @@ Model load_model(const fs::path& path);
 
 /// Size of the noise map for a level of `size`: the same, or kBorder more on every side with noise padding.
 Size noise_size(const Config& config, Size size);
-/// Standard normal (1,h,w,3); at level 0 one channel, three times.
-Tensor draw_noise(Rng& rng, int level, Size size, Dtype dtype);
+/// Standard normal (1,h,w,C) for a level of `size`, h and w of its noise_size; at level 0 one channel, C
+/// times.
+Tensor draw_noise(const Model& model, int level, Size size, Rng& rng);
 /// z* for level 0's generator: (1,h,w,3).
 Tensor code_noise(const Model& model);
 

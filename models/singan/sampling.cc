@@ -23,7 +23,7 @@ Tensor climb(const Model& model, Tensor x, int start, double factor_h, double fa
   for (int n = start; n < model.finished(); ++n) {
     const Size size = scaled(model.size(n));
     if (n > start) x = rise(model, x, size);
-    x = run_level(model, n, draw_noise(rng, n, noise_size(model.config, size), model.dtype()), x);
+    x = run_level(model, n, draw_noise(model, n, size, rng), x);
   }
   return x;
 }

@@ -117,7 +117,7 @@ Draws Trainer::draw(const LevelTraining& level) {
   const Size size = model_.size(n);
   const bool coarsest = n == 0;
   Draws d;
-  d.noise = draw_noise(rng_, n, noise_size(model_.config, size), model_.dtype());
+  d.noise = draw_noise(model_, n, size, rng_);
   if (coarsest && !model_.config.fixed_code) model_.code = rng_.normal(model_.code.shape(), model_.dtype());
   if (coarsest) d.rec_noise = code_noise(model_);
   d.priors = random_priors(model_, n, model_.config.critic_updates, rng_);

@@ -60,6 +60,7 @@ TEST(CliHelp, EverySubcommandExplainsItsOptions) {
   };
   for (const auto& [tool, name] : {std::pair{"singan", "train"},
                                    {"singan", "sample"},
+                                   {"singan", "animate"},
                                    {"singan", "info"},
                                    {"singan", "paint"},
                                    {"singan", "harmonize"},
@@ -94,6 +95,7 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
   const std::vector<Shown> shared = {{"--device", "=auto"}, {"--precision", "=auto"}};
   for (const Words& command : {Words{"singan", "train"},
                                {"singan", "sample"},
+                               {"singan", "animate"},
                                {"ganimation", "train"},
                                {"ganimation", "edit"},
                                {"singanimation", "expand"}})
@@ -116,6 +118,12 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
   expect({"singan", "paint"}, {{"--start-scale", "=0"}, {"--count", "=1"}, {"--colours", "=5"}});
   for (const auto& [task, radius] : {std::pair{"harmonize", "=7"}, {"edit", "=20"}})
     expect({"singan", task}, {{"--dilate", radius}, {"--feather", "=5"}, {"--threshold", "=128"}});
+  expect({"singan", "animate"}, {{"--alpha", "=0.1"},
+                                 {"--beta", "=[0.8,0.9]"},
+                                 {"--start-scale", "0,1,2"},
+                                 {"--frames", "=100"},
+                                 {"--fps", "=10"},
+                                 {"--seed", "=0"}});
   expect({"ganimation", "train"}, {{"--recipe", "=official"},
                                    {"--batch", "official 25"},
                                    {"--critic-steps", "official 5"},

@@ -223,7 +223,7 @@ TEST_P(SinganStep, CapturedEqualsEagerForPainting) {
   config.pyramid.min_size = 16, config.pyramid.max_size = 20;
   config.base_channels = 4;
   config.iterations = config.critic_updates = config.generator_updates = 1;
-  singan::Trainer whole(config, picture(22, 26));
+  singan::Trainer whole(config, picture(22, 26, 3));
   whole.run();
   singan::Model model = whole.model();
   model.config.iterations = 4;

@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
                          sga::declare_paint(app);
                          sga::declare_harmonize(app);
                          sga::declare_edit(app);
+                         sga::declare_animate(app);
                          sga::declare_info(app);
                        });
 }

@@ -63,5 +63,6 @@ void declare_harmonize(CLI::App& app);
 void declare_edit(CLI::App& app);
 void declare_super_resolve(CLI::App& app);
 void declare_import(CLI::App& app);
+void declare_animate(CLI::App& app);
 
 }  // namespace sga

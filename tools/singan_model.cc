@@ -54,6 +54,7 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
           {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
           {"weights", std::to_string(weights)},
           {"noise of each level", amps},
+          {"noise padding", m.config.noise_padding ? "yes" : "no"},
           {"seed", std::to_string(m.config.seed)}};
 }
 

@@ -31,6 +31,7 @@ struct TrainOptions {
   std::string image, channels = "auto", bits = "auto", preset = "standard";
   int64_t iterations = 0, critic_steps = 0, plateau = 0, save_every = 0;
   bool forecast = false;
+  bool noise_padding = false;
   singan::PyramidOptions pyramid;
 };
 
@@ -52,6 +53,7 @@ singan::Config config_of(const TrainOptions& o) {
   if (o.critic_steps) config.critic_updates = o.critic_steps;
   config.plateau = o.plateau;
   config.bits = o.bits == "16" || (o.bits == "auto" && bits_of_file(o.image) == 16) ? 16 : 8;
+  config.noise_padding = o.noise_padding;
   config.seed = o.common.seed;
   return config;
 }
@@ -316,6 +318,8 @@ void declare_train(CLI::App& app) {
   sub->add_option("--min-size", o->pyramid.min_size, "Short side of the coarsest level, pixels");
   sub->add_option("--max-size", o->pyramid.max_size, "Longest side of the finest level, pixels");
   sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
+  sub->add_flag("--noise-padding", o->noise_padding,
+                "Noise beyond the border too, so that in 'singan animate' the border moves like the middle");
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);
   add_run_options(*sub, o->common);

@@ -143,7 +143,8 @@ Model load_model(const Checkpoint& checkpoint) {
   SGA_CHECK(finished >= 0 && finished <= m.pyramid.count(), "singan model: ", finished,
             " finished levels of ", m.pyramid.count());
   if (finished > 0 || checkpoint.tensors.contains("code"))
-    m.code = checkpoint.get("code", {1, m.size(0).h, m.size(0).w, 1});
+    m.code =
+        checkpoint.get("code", {1, noise_size(m.config, m.size(0)).h, noise_size(m.config, m.size(0)).w, 1});
   for (int i = 0; i < int(finished); ++i) {
     SGA_CHECK((Size{m.reals[size_t(i)].dim(1), m.reals[size_t(i)].dim(2)} == m.size(i)),
               "singan model: level ", i, " does not follow from its ratio");
@@ -167,11 +168,16 @@ void save_model(const fs::path& path, const Model& model) {
 
 Model load_model(const fs::path& path) { return load_model(load_checkpoint(path)); }
 
+Size noise_size(const Config& config, Size size) {
+  return config.noise_padding ? Size{size.h + 2 * kBorder, size.w + 2 * kBorder} : size;
+}
+
 Tensor draw_noise(const Model& model, int level, Size size, Rng& rng) {
   NoGrad off;
   const int64_t channels = model.channels();
-  const Tensor z = rng.normal({1, size.h, size.w, level == 0 ? 1 : channels}, model.dtype());
-  return level == 0 ? expand(z, {1, size.h, size.w, channels}) : z;
+  const Size s = noise_size(model.config, size);
+  const Tensor z = rng.normal({1, s.h, s.w, level == 0 ? 1 : channels}, model.dtype());
+  return level == 0 ? expand(z, {1, s.h, s.w, channels}) : z;
 }
 
 Tensor code_noise(const Model& model) {
@@ -182,7 +188,9 @@ Tensor code_noise(const Model& model) {
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior) {
   NoGrad off;
   const Tensor prev = pad(prior, all_sides(kBorder));
-  return {noise ? pad(blend(noise, noise_amp, prior, 1), all_sides(kBorder)) : prev, prev};
+  if (!noise) return {prev, prev};
+  if (noise.shape() == prev.shape()) return {blend(noise, noise_amp, prev, 1), prev};
+  return {pad(blend(noise, noise_amp, prior, 1), all_sides(kBorder)), prev};
 }
 
 Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior) {
@@ -209,7 +217,7 @@ Tensor prior(const Model& model, int n, const std::function<Tensor(int)>& noise_
   Tensor x;
   for (int i = 0; i < n; ++i) {
     const Tensor noise = noise_at(i);
-    if (i == 0) x = zeros(noise.shape(), model.dtype());
+    if (i == 0) x = zeros({noise.dim(0), model.size(0).h, model.size(0).w, noise.dim(3)}, model.dtype());
     x = rise(model, run_level(model, i, noise, x), model.size(i + 1));
   }
   return x ? x : zeros({1, model.size(0).h, model.size(0).w, model.channels()}, model.dtype());

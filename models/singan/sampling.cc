@@ -84,7 +84,9 @@ Climb sample_climb(const Model& model, const SampleOptions& o, const NoiseField&
     // One channel at level 0, as in training.
     Tensor z = affine(field(level, rungs[size_t(rung)].size, level ? channels : 1, w), noise.gain);
     if (!masked.empty()) {
-      const Tensor kept = level ? zeros_like(z) : crop(code, w.top, w.left, w.h, w.w);
+      // With noise padding z* has a border, which windows do without.
+      const int64_t border = level ? 0 : (code.dim(1) - rungs[size_t(rung)].size.h) / 2;
+      const Tensor kept = level ? zeros_like(z) : crop(code, border + w.top, border + w.left, w.h, w.w);
       z = attention_composite(crop(masked[size_t(rung)].mask, w.top, w.left, w.h, w.w), z, kept);
     }
     return expand(z, shape);

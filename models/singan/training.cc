@@ -96,7 +96,7 @@ LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, con
 
 Trainer::Trainer(const Config& config, const Tensor& picture)
     : model_(make_model(config, picture)), rng_(config.seed), levels_(model_.pyramid.count()) {
-  const Size coarsest = model_.size(0);
+  const Size coarsest = noise_size(config, model_.size(0));
   model_.code = rng_.normal({1, coarsest.h, coarsest.w, 1}, model_.dtype());
 }
 
@@ -152,8 +152,8 @@ Draws Trainer::draw(const LevelTraining& level) {
   d.priors = random_priors(model_, n, model_.config.critic_updates, rng_);
   for (int64_t step = 0; step < model_.config.critic_updates; ++step)
     d.mix.push_back(step_number([this] { return rng_.uniform(); }, model_.dtype()));
-  SGA_CHECK(d.noise.shape() == level.real.shape(), "singan: level ", n, " has an image of shape ",
-            level.real.shape());
+  SGA_CHECK((Size{level.real.dim(1), level.real.dim(2)} == size), "singan: level ", n,
+            " has an image of shape ", level.real.shape());
   return d;
 }
 
@@ -220,8 +220,8 @@ bool Trainer::run(const Observer& observer) {
     const bool measured = last || iteration_ % kMeasureEvery == 0;
     if (measured) measure(losses);
     if (config.plateau && measured) watch_plateau();
-    if (observer && !observer({model_.finished(), levels_, iteration_, config.iterations,
-                               losses_, measured, level_done()}))
+    if (observer && !observer({model_.finished(), levels_, iteration_, config.iterations, losses_, measured,
+                               level_done()}))
       return false;
   }
   return true;

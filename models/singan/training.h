@@ -29,8 +29,8 @@ struct LevelTraining {
 
 /// Everything random in one iteration.
 struct Draws {
-  Tensor noise;      ///< (1,H,W,C), the same for every step
-  Tensor rec_noise;  ///< (1,H,W,C): z* at level 0, empty above
+  Tensor noise;      ///< (1,H,W,C), the same for every step; H, W of noise_size
+  Tensor rec_noise;  ///< of its shape: z* at level 0, empty above
   Tensor priors;     ///< (critic_updates,H,W,C): one for each critic step
   std::vector<Tensor>
       mix;  ///< (1): weight of the real image in the gradient penalty, in [0,1), for each critic step

@@ -115,6 +115,14 @@ std::string fixed(double value) {
 
 // ---- training
 
+// Measured on a CPU: a critic step holds about 46.5 maps of the finest level's hidden channels and 30 of the
+// picture's; within 10 % from 48 pixels on.
+double training_gigabytes(const singan::Model& model) {
+  const singan::Size size = model.pyramid.finest();
+  const int64_t hidden = singan::channels_at(model.pyramid.count() - 1, model.config.base_channels);
+  return double(size.h * size.w * 4) * (46.5 * double(hidden) + 30.0 * double(model.image.dim(3))) * 1e-9;
+}
+
 singan::Model train(const SuperResolve& o, const Tensor& picture, RunFolder& run) {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::seconds kSaveEvery{30};
@@ -133,6 +141,12 @@ singan::Model train(const SuperResolve& o, const Tensor& picture, RunFolder& run
     trainer->store(checkpoint);
     save_keeping_previous(run.checkpoint(), checkpoint);
   };
+  if (!trainer->finished())
+    std::printf(
+        "training %d levels up to %s, %lld iterations each, in about %.2f GB; --max-size lowers that\n",
+        model.pyramid.count(), text_of(model.pyramid.finest()).c_str(), static_cast<long long>(iterations),
+        training_gigabytes(model));
+  std::fflush(stdout);
   run.rewind_metrics("step", double(step()));
   {
     Progress progress(iterations * model.pyramid.count(), "train", o.common.quiet);

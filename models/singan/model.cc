@@ -4,9 +4,12 @@
 #include <cmath>
 
 #include "engine/ops.h"
+#include "models/singan/palette.h"
 
 namespace sga::singan {
 namespace {
+
+constexpr int64_t kMaxWidth = 1024;  // hidden channels
 
 std::vector<Tensor> build_reals(const Tensor& image, const Pyramid& pyramid, ResizeStyle style) {
   std::vector<Tensor> reals;
@@ -19,7 +22,22 @@ std::vector<Tensor> build_reals(const Tensor& image, const Pyramid& pyramid, Res
   return reals;
 }
 
+bool is_channel_count(int64_t c) { return c == 1 || c == 3 || c == 4; }
+
 std::string level_prefix(int level) { return "level" + std::to_string(level) + "."; }
+
+// The widths of a stored level: imported generators may have others than ours.
+Widths stored_widths(const Checkpoint& checkpoint, int level) {
+  Widths widths = 0;
+  for (size_t i = 0; i < widths.of.size(); ++i) {
+    const std::string name = level_prefix(level) + "generator.block" + std::to_string(i) + ".weight";
+    const Tensor& weight = checkpoint.get(name);
+    SGA_CHECK(weight.rank() == 4 && weight.dim(0) <= kMaxWidth, checkpoint.origin, ": \"", name,
+              "\" has shape ", weight.shape(), ", which no filter of a SinGAN has");
+    widths.of[i] = weight.dim(0);
+  }
+  return widths;
+}
 
 std::string text_of(const Pyramid& p) {
   std::string text;
@@ -52,8 +70,8 @@ std::vector<Size> parse_sizes(const std::string& text) {
 
 Model make_model(const Config& config, const Tensor& picture) {
   check(config);
-  SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && picture.dim(3) == 3,
-            "singan: the picture must be a tensor (1,H,W,3), got ", picture.shape());
+  SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && is_channel_count(picture.dim(3)),
+            "singan: the picture must be a tensor (1,H,W,C) with C 1, 3 or 4, got ", picture.shape());
   Model m;
   m.config = config;
   m.pyramid = make_pyramid(picture.dim(1), picture.dim(2), config.pyramid);
@@ -63,8 +81,12 @@ Model make_model(const Config& config, const Tensor& picture) {
   return m;
 }
 
-NetOptions net_options(const Config& config, int level, Dtype dtype) {
-  return {.width = channels_at(level, config.base_channels), .keep_bias = config.keep_bias, .dtype = dtype};
+NetOptions net_options(const Model& model, int level) {
+  return {.in_channels = model.channels(),
+          .out_channels = model.channels(),
+          .width = channels_at(level, model.config.base_channels),
+          .keep_bias = model.config.keep_bias,
+          .dtype = model.dtype()};
 }
 
 void store(const Model& model, Checkpoint& checkpoint) {
@@ -83,7 +105,16 @@ void store(const Model& model, Checkpoint& checkpoint) {
     const Level& level = model.levels[size_t(i)];
     meta[level_prefix(i) + "noise_amp"] = to_text(level.noise_amp);
     level.generator.net.parameters().store(checkpoint, level_prefix(i) + "generator.");
+    if (level.palette) checkpoint.tensors[level_prefix(i) + "palette"] = level.palette;
   }
+}
+
+Tensor load_palette(const Checkpoint& checkpoint, const std::string& key) {
+  if (!checkpoint.tensors.contains(key)) return {};
+  const Tensor palette = checkpoint.get(key);
+  SGA_CHECK(palette.rank() == 2 && palette.dim(0) <= kMaxColours, "singan model: ", key, " is ",
+            palette.shape(), ", not (colours,channels)");
+  return palette;
 }
 
 Model load_model(const Checkpoint& checkpoint) {
@@ -101,7 +132,12 @@ Model load_model(const Checkpoint& checkpoint) {
   SGA_CHECK(m.pyramid.ratio > 0.05 && m.pyramid.ratio <= 1, "singan model: pyramid.ratio ", m.pyramid.ratio,
             " is out of range");
   const Size finest = m.pyramid.finest();
-  m.image = checkpoint.get("image", {1, finest.h, finest.w, 3});
+  const auto image = checkpoint.tensors.find("image");
+  const int64_t channels =
+      image != checkpoint.tensors.end() && image->second.rank() == 4 && is_channel_count(image->second.dim(3))
+          ? image->second.dim(3)
+          : 3;
+  m.image = checkpoint.get("image", {1, finest.h, finest.w, channels});
   m.reals = build_reals(m.image, m.pyramid, m.config.resize);
   const int64_t finished = parse_int(checkpoint.meta("finished"), "singan model: finished");
   SGA_CHECK(finished >= 0 && finished <= m.pyramid.count(), "singan model: ", finished,
@@ -112,10 +148,13 @@ Model load_model(const Checkpoint& checkpoint) {
     SGA_CHECK((Size{m.reals[size_t(i)].dim(1), m.reals[size_t(i)].dim(2)} == m.size(i)),
               "singan model: level ", i, " does not follow from its ratio");
     const std::string amp = level_prefix(i) + "noise_amp";
-    Generator generator(net_options(m.config, i, m.dtype()));
+    NetOptions options = net_options(m, i);
+    options.width = stored_widths(checkpoint, i);
+    Generator generator(options);
     generator.net.parameters().load(checkpoint, level_prefix(i) + "generator.");
     m.levels.push_back({generator, FrozenGenerator(generator, m.config.frozen_norm),
-                        parse_double(checkpoint.meta(amp), "singan model: " + amp)});
+                        parse_double(checkpoint.meta(amp), "singan model: " + amp),
+                        load_palette(checkpoint, level_prefix(i) + "palette")});
   }
   return m;
 }
@@ -128,15 +167,16 @@ void save_model(const fs::path& path, const Model& model) {
 
 Model load_model(const fs::path& path) { return load_model(load_checkpoint(path)); }
 
-Tensor draw_noise(Rng& rng, int level, Size size, Dtype dtype) {
+Tensor draw_noise(const Model& model, int level, Size size, Rng& rng) {
   NoGrad off;
-  const Tensor z = rng.normal({1, size.h, size.w, level == 0 ? 1 : 3}, dtype);
-  return level == 0 ? expand(z, {1, size.h, size.w, 3}) : z;
+  const int64_t channels = model.channels();
+  const Tensor z = rng.normal({1, size.h, size.w, level == 0 ? 1 : channels}, model.dtype());
+  return level == 0 ? expand(z, {1, size.h, size.w, channels}) : z;
 }
 
 Tensor code_noise(const Model& model) {
   NoGrad off;
-  return expand(model.code, {1, model.code.dim(1), model.code.dim(2), 3});
+  return expand(model.code, {1, model.code.dim(1), model.code.dim(2), model.channels()});
 }
 
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior) {
@@ -149,7 +189,10 @@ Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& p
   SGA_CHECK(n >= 0 && n < model.finished(), "singan: level ", n, " is not trained; this model has ",
             model.finished(), " finished levels");
   const Level& level = model.levels[size_t(n)];
-  const GeneratorInput in = generator_input(noise, level.noise_amp, prior);
+  // The official code reduces what it trains on, not what it samples from.
+  const bool reduce = level.palette && model.config.resize == ResizeStyle::smooth;
+  const GeneratorInput in =
+      generator_input(noise, level.noise_amp, reduce ? to_palette(prior, level.palette) : prior);
   return level.frozen(in.z, in.prev);
 }
 
@@ -169,15 +212,14 @@ Tensor prior(const Model& model, int n, const std::function<Tensor(int)>& noise_
     if (i == 0) x = zeros(noise.shape(), model.dtype());
     x = rise(model, run_level(model, i, noise, x), model.size(i + 1));
   }
-  return x ? x : zeros({1, model.size(0).h, model.size(0).w, 3}, model.dtype());
+  return x ? x : zeros({1, model.size(0).h, model.size(0).w, model.channels()}, model.dtype());
 }
 
 Tensor random_priors(const Model& model, int n, int64_t count, Rng& rng) {
-  if (n == 0) return zeros({count, model.size(0).h, model.size(0).w, 3}, model.dtype());
+  if (n == 0) return zeros({count, model.size(0).h, model.size(0).w, model.channels()}, model.dtype());
   return prior(model, n, [&](int level) {
     std::vector<Tensor> noise;
-    for (int64_t k = 0; k < count; ++k)
-      noise.push_back(draw_noise(rng, level, model.size(level), model.dtype()));
+    for (int64_t k = 0; k < count; ++k) noise.push_back(draw_noise(model, level, model.size(level), rng));
     return concat(noise, 0);
   });
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/ops.h"
+#include "models/singan/palette.h"
 
 namespace sga::singan {
 namespace {
@@ -23,7 +24,7 @@ Tensor climb(const Model& model, Tensor x, int start, double factor_h, double fa
   for (int n = start; n < model.finished(); ++n) {
     const Size size = scaled(model.size(n));
     if (n > start) x = rise(model, x, size);
-    x = run_level(model, n, draw_noise(rng, n, size, model.dtype()), x);
+    x = run_level(model, n, draw_noise(model, n, size, rng), x);
   }
   return x;
 }
@@ -108,14 +109,23 @@ Tensor reconstruction(const Model& model) {
 
 Tensor inject(const Model& model, const Tensor& picture, int start_level, Rng& rng) {
   check_start(model, start_level, 1);
-  SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && picture.dim(3) == 3,
-            "singan: the picture to inject must be a tensor (1,H,W,3), got ", picture.shape());
+  SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && picture.dim(3) == model.channels(),
+            "singan: the picture to inject must be a tensor (1,H,W,", model.channels(), "), got ",
+            picture.shape());
   NoGrad off;
   const Size finest = model.pyramid.finest(), below = model.size(start_level - 1);
   const bool official = model.config.resize == ResizeStyle::official;
   Tensor x = Size{picture.dim(1), picture.dim(2)} == finest
                  ? picture
                  : imresize_to(picture, finest, model.config.resize);
+  const Level& level = model.levels[size_t(start_level)];
+  if (official && level.palette) {
+    const Size size = model.size(start_level);
+    x = imresize(to_palette_of_runs(x, level.palette),
+                 std::pow(model.pyramid.ratio, model.pyramid.count() - 1 - start_level),
+                 ResizeStyle::official);
+    return climb(model, crop(x, 0, 0, size.h, size.w), start_level, 1, 1, rng);
+  }
   if (official) {
     x = imresize(x, std::pow(model.pyramid.ratio, model.pyramid.count() - start_level),
                  ResizeStyle::official);

@@ -22,6 +22,10 @@ Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint6
   return std::visit([&](const auto& m) { return random_sample(m, options, rng); }, model);
 }
 
+int bits_of(const AnyModel& model) {
+  return std::visit([](const auto& m) { return int(m.config.bits); }, model);
+}
+
 std::string numbered(const char* stem, int64_t index, const char* ending) {
   char name[64];
   std::snprintf(name, sizeof name, "%s_%03lld%s.png", stem, static_cast<long long>(index), ending);

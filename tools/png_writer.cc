@@ -29,6 +29,7 @@ PngWriter::PngWriter(const fs::path& path, int64_t height, int64_t width, int64_
       channels_(channels),
       bits_(bits),
       above_(size_t(width * channels * bits / 8)) {
+  SGA_CHECK(bits == 8 || bits == 16, "png writer: a channel has 8 or 16 bits, got ", bits);
   SGA_CHECK(height >= 1 && width >= 1 && height <= kMaxSide && width <= kMaxSide &&
                 height * width <= kMaxPixels && channels >= 1 && channels <= 4,
             "cannot write ", path, ": a picture of ", width, "x", height, "x", channels,
@@ -64,17 +65,18 @@ void PngWriter::write(const Image& rows) {
   SGA_CHECK(rows.width == width_ && rows.channels == channels_ && done_ + rows.height <= height_,
             "png writer: ", rows.height, " rows of ", rows.width, "x", rows.channels, " after ", done_,
             " of a picture of ", width_, "x", height_, "x", channels_);
-  const auto numbers = size_t(width_ * channels_), pixel = size_t(channels_ * bits_ / 8);
-  const size_t row = above_.size();
+  const auto pixel = size_t(channels_ * bits_ / 8), row = size_t(width_) * pixel;
   Bytes now(row);
   for (int64_t y = 0; y < rows.height; ++y) {
-    for (size_t i = 0; i < numbers; ++i) {
-      const float v = rows.at(y, 0)[i], inside = v > 0 ? std::min(v, 1.0f) : 0.0f;
+    const float* values = rows.at(y, 0);
+    for (int64_t i = 0; i < width_ * channels_; ++i) {
+      const float v = values[i] > 0 ? std::min(values[i], 1.0f) : 0.0f;
       if (bits_ == 8) {
-        now[i] = static_cast<std::byte>(inside * 255.0f + 0.5f);
+        now[size_t(i)] = static_cast<std::byte>(v * 255.0f + 0.5f);
       } else {
-        const auto word = static_cast<uint32_t>(inside * 65535.0f + 0.5f);
-        now[2 * i] = static_cast<std::byte>(word >> 8), now[2 * i + 1] = static_cast<std::byte>(word);
+        const auto deep = static_cast<uint16_t>(v * 65535.0f + 0.5f);
+        now[size_t(2 * i)] = static_cast<std::byte>(deep >> 8),
+                       now[size_t(2 * i + 1)] = static_cast<std::byte>(deep);
       }
     }
     pending_.push_back(std::byte{4});

@@ -37,14 +37,21 @@ int bits_of(const AnyModel& model);
 /// What a model holds, as rows of a table.
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& model);
 
+/// Error if training on a picture of this size will not fit into the memory there is (available_memory()),
+/// with the --max-size that will.
+void check_memory(singan::Config config, singan::Size picture, int64_t channels, int64_t available);
+/// One line: how long and how much memory from iteration `begun` of level `level` on.
+std::string forecast(const singan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
+                     int level, int64_t begun, int64_t available);
+
 /// --tile: "" if `text` is auto, off or a number of pixels, else what is wrong with it.
 std::string check_tile(const std::string& text);
 /// The side of the tiles to make `climb` in; auto is one tile up to 512x512 pixels. Error if the model cannot
 /// be tiled and a side is given.
 int64_t tile_side(const std::string& text, const singan::Climb& climb);
 int64_t tile_count(singan::Size size, int64_t tile);
-/// The upper left `size` of `climb` as a PNG, in memory for a tile and a row of tiles. Calls on_tile after
-/// each tile and on_strip, if given, with each row of tiles and its top.
+/// The upper left `size` of `climb` as a PNG of `bits` a channel, in memory for a tile and a row of tiles.
+/// Calls on_tile after each tile and on_strip, if given, with each row of tiles and its top.
 void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size size, int64_t tile, int bits,
                 const std::function<void()>& on_tile,
                 const std::function<void(const Image& strip, int64_t top)>& on_strip = {});

@@ -5,8 +5,8 @@
 # make deps   what both need, from Debian 12's own packages; the other targets call it
 
 JOBS ?= $(shell nproc)
-PACKAGES = g++ cmake ninja-build libdnnl-dev libopencv-dev opencv-data libstb-dev nlohmann-json3-dev libcli11-dev libgif-dev \
-           zlib1g-dev libgtest-dev libbenchmark-dev
+PACKAGES = g++ cmake ninja-build libdnnl-dev libopencv-dev opencv-data libstb-dev nlohmann-json3-dev libcli11-dev \
+           libgif-dev zlib1g-dev libeigen3-dev libgtest-dev libbenchmark-dev
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: build deps demo test gpu-check bundle clean

@@ -40,19 +40,26 @@ class Page {
   void table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
   void pictures(std::string_view heading, const std::vector<Picture>& pictures);
   /// A contact sheet or a strip: one picture over the whole width.
-  void wide_picture(const Picture& picture);
+  void picture(const Picture& picture);
   /// Inline SVG with axes, labels and a legend; long series are thinned to their extremes.
   void curves(std::string_view heading, const std::vector<Series>& series, std::string_view x_label);
   /// The browser loads the page again every so often: for runs that are still going. 0 switches it off.
   void refresh_every(int seconds) { refresh_ = seconds; }
 
+  /// Small diagrams side by side, each with its legend.
+  struct Chart {
+    std::string title;
+    std::vector<Series> series;
+    bool logarithmic = false;  ///< the y axis; points of 0 and below are left out
+  };
+  void charts(std::string_view heading, const std::vector<Chart>& charts, std::string_view x_label);
+
   std::string html() const;
   void write(const fs::path& file) const;
 
  private:
-  void figure(const Picture& picture);
-
   std::string title_, body_;
+  void legend(const std::vector<Series>& series);
   int refresh_ = 0;
 };
 

@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
                          sga::declare_train(app);
                          sga::declare_sample(app);
                          sga::declare_animate(app);
+                         sga::declare_import(app);
                          sga::declare_info(app);
                        });
 }

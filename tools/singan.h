@@ -30,5 +30,6 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
 void declare_train(CLI::App& app);
 void declare_sample(CLI::App& app);
 void declare_animate(CLI::App& app);
+void declare_import(CLI::App& app);
 
 }  // namespace sga

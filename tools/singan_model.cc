@@ -41,7 +41,10 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
           {"levels", sizes},
           {"ratio", singan::to_text(m.pyramid.ratio)},
           {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
-          {"iterations per level", std::to_string(m.config.iterations)},
+          {"channels", std::to_string(m.channels()) + " of " + std::to_string(m.config.bits) + " bits"},
+          {"iterations per level",
+           std::to_string(m.config.iterations) +
+               (m.config.plateau ? " at most, plateaus of " + std::to_string(m.config.plateau) : "")},
           {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
           {"weights", std::to_string(weights)},
           {"noise of each level", amps},

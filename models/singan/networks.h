@@ -14,8 +14,17 @@ constexpr int64_t kBorder = 5;
 /// Hidden channels of level n: min(base * 2^floor(n/4), 4 * base); base 32 gives 32, 64, then 128.
 int64_t channels_at(int level, int64_t base = 32);
 
+/// Hidden channels of the four blocks: one number for all (the default networks), or one for each.
+struct Widths {
+  Widths(int64_t all) : of{all, all, all, all} {}
+  Widths(const std::array<int64_t, 4>& each) : of(each) {}
+  bool operator==(const Widths&) const = default;
+  std::array<int64_t, 4> of;
+};
+
 struct NetOptions {
-  int64_t in_channels = 3, out_channels = 3, width = 32;
+  int64_t in_channels = 3, out_channels = 3;
+  Widths width = 32;
   /// Biases before a normalisation change nothing and have gradient zero, and so has the critic's last bias,
   /// as it raises the scores of real and fake alike. In float, Adam would turn the rounding noise of such
   /// gradients into whole steps. Kept for parity with the official weights only.
@@ -64,7 +73,7 @@ class Generator {
  public:
   explicit Generator(const NetOptions& options) : net(options) {}
   /// Training mode: normalises by the statistics of the image and updates the running ones.
-  /// z, prev (N,H+10,W+10,3) -> (N,H,W,3)
+  /// z, prev (N,H+10,W+10,C) -> (N,H,W,C)
   Tensor operator()(const Tensor& z, const Tensor& prev);
 
   PatchNet net;
@@ -95,7 +104,7 @@ enum class FrozenNorm { running, instance };
 class FrozenGenerator {
  public:
   FrozenGenerator(const Generator& generator, FrozenNorm norm);
-  /// z, prev (N,H+10,W+10,3) -> (N,H,W,3); records no graph.
+  /// z, prev (N,H+10,W+10,C) -> (N,H,W,C); records no graph.
   Tensor operator()(const Tensor& z, const Tensor& prev) const;
 
  private:

@@ -62,6 +62,9 @@ TEST(CliHelp, EverySubcommandExplainsItsOptions) {
                                    {"singan", "sample"},
                                    {"singan", "animate"},
                                    {"singan", "info"},
+                                   {"singan", "paint"},
+                                   {"singan", "harmonize"},
+                                   {"singan", "edit"},
                                    {"ganimation", "train"},
                                    {"ganimation", "edit"},
                                    {"ganimation", "info"},
@@ -118,6 +121,9 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
                                  {"--frames", "=100"},
                                  {"--fps", "=10"},
                                  {"--seed", "=0"}});
+  expect({"singan", "paint"}, {{"--start-scale", "=0"}, {"--count", "=1"}, {"--colours", "=5"}});
+  for (const auto& [task, radius] : {std::pair{"harmonize", "=7"}, {"edit", "=20"}})
+    expect({"singan", task}, {{"--dilate", radius}, {"--feather", "=5"}, {"--threshold", "=128"}});
   expect({"ganimation", "train"}, {{"--recipe", "=official"},
                                    {"--batch", "official 25"},
                                    {"--critic-steps", "official 5"},

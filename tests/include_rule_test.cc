@@ -24,7 +24,7 @@ const std::map<std::string, std::regex> kThirdParty = {
     {"nlohmann/", std::regex("(engine/checkpoint|tools/run_folder|tools/page|tools/evaluate_pairs)\\.cc")},
     {"CLI/", std::regex("tools/command\\.h")},
     {"Eigen/", std::regex("models/evaluation/gaussian\\.cc")},
-    {"opencv", std::regex("tools/(face_detector|video)\\.cc")},
+    {"opencv", std::regex("tools/(face_detector|kmeans|video)\\.cc")},
     {"gif_lib", std::regex("tools/gif\\.cc")},
     {"zlib", std::regex("tools/gzip\\.cc")},
     {"gtest/", std::regex("tests/.*")},

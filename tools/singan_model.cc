@@ -6,23 +6,29 @@ namespace sga {
 
 std::string text_of(singan::Size s) { return std::to_string(s.w) + "x" + std::to_string(s.h); }
 
-AnyModel open_model(const std::string& path) {
+fs::path model_file(const fs::path& path) {
   std::error_code ignored;
-  const bool is_folder = fs::is_directory(path, ignored);
-  const fs::path file = is_folder ? fs::path(path) / kModelFile : fs::path(path);
-  SGA_CHECK(!is_folder || fs::exists(file, ignored), path, " holds no ", kModelFile,
+  if (!fs::is_directory(path, ignored)) return path;
+  fs::path file = path / kModelFile;
+  SGA_CHECK(fs::exists(file, ignored), path.string(), " holds no ", kModelFile,
             "; give the folder that 'singan train' wrote, after its first level is done");
-  return singan::load_model(file);
+  return file;
 }
+
+AnyModel open_model(const std::string& path) { return singan::load_model(model_file(path)); }
 
 Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint64_t seed, int64_t index) {
   Rng rng = Rng(seed).fork(uint64_t(index));
   return std::visit([&](const auto& m) { return random_sample(m, options, rng); }, model);
 }
 
-std::string numbered(const char* stem, int64_t index) {
+int bits_of(const AnyModel& model) {
+  return std::visit([](const auto& m) { return int(m.config.bits); }, model);
+}
+
+std::string numbered(const char* stem, int64_t index, const char* ending) {
   char name[64];
-  std::snprintf(name, sizeof name, "%s_%03lld.png", stem, static_cast<long long>(index));
+  std::snprintf(name, sizeof name, "%s_%03lld%s.png", stem, static_cast<long long>(index), ending);
   return name;
 }
 

@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kSaveEvery{30};  // between checkpoints within a level
 constexpr std::chrono::seconds kPageEvery{10};  // between pages within a level, if they cost no more than ...
 constexpr int kPageShare = 50;                  // ... one part in so many of the time
-constexpr int kPageSamples = 6;
+constexpr int kPageSamples = 6, kPageSamplesInTraining = 3;
 
 struct TrainOptions {
   CommonOptions common;
@@ -185,7 +185,7 @@ void publish(const singan::Model& shown, int64_t iteration, const RunFolder& run
   page.pictures("Picture", compared);
   if (levels > 0) {
     std::vector<Page::Picture> samples;
-    for (int i = 0; i < kPageSamples; ++i) {
+    for (int i = 0; i < (iteration > 0 ? kPageSamplesInTraining : kPageSamples); ++i) {
       const Tensor made = sample(shown, {}, shown.config.seed, i);
       if (i == 0) save(level_file(levels - 1, "sample"), made);
       samples.push_back({save(numbered("sample", i), made), "sample " + std::to_string(i) + state});
@@ -241,6 +241,7 @@ void train(const TrainOptions& options, CLI::App& app) {
     std::printf("%s\n", forecast(config, model.pyramid, model.channels(), model.finished(),
                                  trainer->iteration(), available)
                             .c_str());
+  std::fflush(stdout);  // into a log, too, before the work
 
   const auto show = [&](int64_t iteration) { publish(trainer->preview(), iteration, run, options); };
   show(trainer->finished() ? 0 : trainer->iteration());
@@ -304,11 +305,11 @@ void declare_train(CLI::App& app) {
       ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
   sub->add_option("--critic-steps", o->critic_steps, "Critic steps an iteration; 0: as --preset says")
       ->check(CLI::Range(int64_t{0}, int64_t{100}));
-  sub->add_option(
-         "--plateau", o->plateau,
-         "Iterations (50 or more; 200 is a good number): a level in which neither the reconstruction "
-         "loss nor the critic's gap moves for so long goes on to its lower rate, then to the next "
-         "level; 0: each takes all its iterations")
+  sub->add_option("--plateau", o->plateau,
+                  "Iterations (50 or more; 200 is a good number for full): a level in which neither the "
+                  "reconstruction "
+                  "loss nor the critic's gap moves for so long goes on to its lower rate, then to the next "
+                  "level; 0: each takes all its iterations")
       ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
   sub->add_option("--save-every", o->save_every,
                   "Iterations between checkpoints, besides those after every level and every 30 seconds; 0: "

@@ -43,6 +43,7 @@ void for_each_field(C& c, F&& f) {
   f("max_size", c.pyramid.max_size);
   f("scale_factor", c.pyramid.scale_factor);
   f("official_levels", c.pyramid.official);
+  f("super_resolution", c.pyramid.super_resolution);
   f("resize", c.resize);
   f("generator_steps", c.generator_steps);
   f("fixed_code", c.fixed_code);
@@ -67,7 +68,7 @@ void for_each_field(C& c, F&& f) {
 
 // Fields that models of version 0.1 do not hold.
 bool came_later(std::string_view name) {
-  return name == "plateau" || name == "bits" || name == "noise_padding";
+  return name == "plateau" || name == "bits" || name == "super_resolution" || name == "noise_padding";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/ops.h"
+#include "models/singan/palette.h"
 
 namespace sga::singan {
 namespace {
@@ -104,7 +105,16 @@ void store(const Model& model, Checkpoint& checkpoint) {
     const Level& level = model.levels[size_t(i)];
     meta[level_prefix(i) + "noise_amp"] = to_text(level.noise_amp);
     level.generator.net.parameters().store(checkpoint, level_prefix(i) + "generator.");
+    if (level.palette) checkpoint.tensors[level_prefix(i) + "palette"] = level.palette;
   }
+}
+
+Tensor load_palette(const Checkpoint& checkpoint, const std::string& key) {
+  if (!checkpoint.tensors.contains(key)) return {};
+  const Tensor palette = checkpoint.get(key);
+  SGA_CHECK(palette.rank() == 2 && palette.dim(0) <= kMaxColours, "singan model: ", key, " is ",
+            palette.shape(), ", not (colours,channels)");
+  return palette;
 }
 
 Model load_model(const Checkpoint& checkpoint) {
@@ -144,7 +154,8 @@ Model load_model(const Checkpoint& checkpoint) {
     Generator generator(options);
     generator.net.parameters().load(checkpoint, level_prefix(i) + "generator.");
     m.levels.push_back({generator, FrozenGenerator(generator, m.config.frozen_norm),
-                        parse_double(checkpoint.meta(amp), "singan model: " + amp)});
+                        parse_double(checkpoint.meta(amp), "singan model: " + amp),
+                        load_palette(checkpoint, level_prefix(i) + "palette")});
   }
   return m;
 }
@@ -176,17 +187,24 @@ Tensor code_noise(const Model& model) {
 
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior) {
   NoGrad off;
-  const Tensor prev = pad(prior, all_sides(kBorder));
+  return padded_input(noise, noise_amp, pad(prior, all_sides(kBorder)));
+}
+
+GeneratorInput padded_input(const Tensor& noise, double noise_amp, const Tensor& prev) {
+  NoGrad off;
   if (!noise) return {prev, prev};
-  if (noise.shape() == prev.shape()) return {blend(noise, noise_amp, prev, 1), prev};
-  return {pad(blend(noise, noise_amp, prior, 1), all_sides(kBorder)), prev};
+  const bool is_padded = noise.shape() == prev.shape();
+  return {blend(is_padded ? noise : pad(noise, all_sides(kBorder)), noise_amp, prev, 1), prev};
 }
 
 Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior) {
   SGA_CHECK(n >= 0 && n < model.finished(), "singan: level ", n, " is not trained; this model has ",
             model.finished(), " finished levels");
   const Level& level = model.levels[size_t(n)];
-  const GeneratorInput in = generator_input(noise, level.noise_amp, prior);
+  // The official code reduces what it trains on, not what it samples from.
+  const bool reduce = level.palette && model.config.resize == ResizeStyle::smooth;
+  const GeneratorInput in =
+      generator_input(noise, level.noise_amp, reduce ? to_palette(prior, level.palette) : prior);
   return level.frozen(in.z, in.prev);
 }
 

@@ -13,6 +13,8 @@ struct Level {
   Generator generator;
   FrozenGenerator frozen;
   double noise_amp = 1;
+  Tensor palette{};  ///< (K,C): the colours that its priors are reduced to; empty but for a level trained for
+                     ///< painting
 };
 
 /// Level 0 is the coarsest. `levels` holds the finished ones: it may be shorter than the pyramid.
@@ -35,6 +37,8 @@ Model make_model(const Config& config, const Tensor& picture);
 NetOptions net_options(const Model& model, int level);
 
 void store(const Model& model, Checkpoint& checkpoint);
+/// The palette stored under `key`, or an empty tensor.
+Tensor load_palette(const Checkpoint& checkpoint, const std::string& key);
 /// Error if the checkpoint holds another kind of model or does not fit together.
 Model load_model(const Checkpoint& checkpoint);
 /// One safetensors file.
@@ -57,6 +61,8 @@ struct GeneratorInput {
   Tensor z, prev;
 };
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior);
+/// The same for a prior that is padded already.
+GeneratorInput padded_input(const Tensor& noise, double noise_amp, const Tensor& prev);
 
 /// Finished level n applied to a prior (N,h,w,C) and noise of its noise_size or empty -> (N,h,w,C).
 Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior);

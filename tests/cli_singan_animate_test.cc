@@ -97,7 +97,7 @@ TEST_F(CliSinganAnimate, ModelsWithoutNoisePadding) {
             0);
   const Outcome outcome =
       run_tool("singan", {"animate", "--model", at("plain"), "--frames", "3", "--scale-h", "1.5", "--beta",
-                          "0", "--start-scale", "0", "--quiet", "--out", at("out")});
+                          "-0,0", "--start-scale", "0", "--quiet", "--out", at("out")});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_TRUE(contains(outcome.out, "trained without --noise-padding")) << outcome.out;
   EXPECT_EQ(decode_gif(folder / "out/start0_beta0.0.gif").frames.at(0).width, 46);

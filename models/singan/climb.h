@@ -7,13 +7,6 @@
 
 namespace sga::singan {
 
-/// h x w pixels from row top, column left.
-struct Window {
-  int64_t top = 0, left = 0, h = 0, w = 0;
-};
-/// All of a picture.
-inline Window whole_of(Size size) { return {0, 0, size.h, size.w}; }
-
 /// The picture is brought to `size`, then the generator of `level` adds its detail there.
 struct Rung {
   int level = 0;

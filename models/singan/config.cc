@@ -62,13 +62,15 @@ void for_each_field(C& c, F&& f) {
   f("reconstruction_weight", c.reconstruction_weight);
   f("noise_weight", c.noise_weight);
   f("plateau", c.plateau);
+  f("crop", c.crop);
   f("bits", c.bits);
   f("seed", c.seed);
 }
 
 // Fields that models of version 0.1 do not hold.
 bool came_later(std::string_view name) {
-  return name == "plateau" || name == "bits" || name == "super_resolution" || name == "noise_padding";
+  return name == "plateau" || name == "bits" || name == "super_resolution" || name == "noise_padding" ||
+         name == "crop";
 }
 
 }  // namespace
@@ -128,6 +130,8 @@ void check(const Config& c) {
   within("plateau", double(c.plateau), 0, 1e7);
   SGA_CHECK(c.plateau == 0 || c.plateau >= kShortestPlateau, "singan: plateau must be 0 or at least ",
             kShortestPlateau, " iterations, got ", c.plateau);
+  SGA_CHECK(c.crop == 0 || (c.crop >= kSmallestCrop && c.crop <= 1'000'000),
+            "singan: crop must be 0 or at least ", kSmallestCrop, " pixels, got ", c.crop);
   SGA_CHECK(c.bits == 8 || c.bits == 16, "singan: bits must be 8 or 16, got ", c.bits);
   within("resize", double(c.resize), 0, 1);
   within("generator_steps", double(c.generator_steps), 0, 2);

@@ -46,9 +46,9 @@ std::string forecast(const singan::Config& config, const singan::Pyramid& pyrami
 
 /// --tile: "" if `text` is auto, off or a number of pixels, else what is wrong with it.
 std::string check_tile(const std::string& text);
-/// The side of the tiles to make `climb` in; auto is one tile up to 512x512 pixels. Error if the model cannot
-/// be tiled and a side is given.
-int64_t tile_side(const std::string& text, const singan::Climb& climb);
+constexpr int64_t kMostAtOnce = 512 * 512;  ///< pixels of a picture made in one piece
+/// The side of the tiles to make a picture of `size` in; auto is one tile up to kMostAtOnce.
+int64_t tile_side(const std::string& text, singan::Size size);
 int64_t tile_count(singan::Size size, int64_t tile);
 /// The upper left `size` of `climb` as a PNG of `bits` a channel, in memory for a tile and a row of tiles.
 /// Calls on_tile after each tile and on_strip, if given, with each row of tiles and its top.

@@ -29,7 +29,9 @@ struct Config {
   ResizeStyle resize = ResizeStyle::smooth;
   GeneratorSteps generator_steps = GeneratorSteps::accum;
   bool fixed_code = true;  ///< keep z* of the coarsest level; the official code draws it anew every iteration
-  FrozenNorm frozen_norm = FrozenNorm::running;
+  /// Of random samples. Whatever stays close to a picture (priors, reconstructions, injected pictures, walks
+  /// around z*, super-resolution) takes running statistics.
+  FrozenNorm sample_norm = FrozenNorm::instance;
   bool keep_bias = false;  ///< see NetOptions
   /// Noise maps cover the padding around a level too, where the prior stays zero: the border of the picture
   /// then varies as its middle does, which animation wants (spec A.11). Else they are zero-padded.

@@ -167,8 +167,7 @@ LevelTraining& Trainer::begin_level() {
 
 void Trainer::finish_level() {
   const Generator& g = current_->generator;
-  model_.levels.push_back(
-      {g, FrozenGenerator(g, model_.config.frozen_norm), current_->noise_amp, current_->palette});
+  model_.levels.push_back({g, FrozenGenerator(g), current_->noise_amp, current_->palette});
   if (!finished()) begin_level();
 }
 
@@ -223,8 +222,8 @@ void Trainer::watch_plateau() {
 Model Trainer::preview() const {
   Model m = model_;
   if (current_ && !finished())
-    m.levels.push_back({current_->generator, FrozenGenerator(current_->generator, m.config.frozen_norm),
-                        current_->noise_amp, current_->palette});
+    m.levels.push_back(
+        {current_->generator, FrozenGenerator(current_->generator), current_->noise_amp, current_->palette});
   return m;
 }
 

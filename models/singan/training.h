@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 
+#include "models/singan/losses.h"
 #include "models/singan/model.h"
 #include "optim/adam.h"
 
@@ -34,32 +35,12 @@ struct Draws {
       mix;  ///< (1): weight of the real image in the gradient penalty, in [0,1), for each critic step
 };
 
-/// Losses of an iteration's last critic step and last generator step. T is Tensor (on the device) or double.
-template <class T>
-struct LossesOf {
-  T d_real{};   ///< mean D(real)
-  T d_fake{};   ///< mean D(fake)
-  T penalty{};  ///< gradient penalty, weighted
-  T g_adv{};    ///< -mean D(fake)
-  T g_rec{};    ///< reconstruction, weighted
-};
-using Losses = LossesOf<double>;
-
 /// Critic steps, then generator steps (spec A.6).
 ///   critic     -mean D(real) + mean D(fake) + penalty_weight * gradient penalty
 ///   generator  -mean D(fake) + reconstruction_weight * MSE(G(rec), real)
 /// `lr` is asked at each Adam step, also when a captured iteration (StepGraph) is replayed.
 LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, const Draws& draws,
                                  const std::function<double()>& lr);
-
-struct Progress {
-  int level = 0, levels = 0;
-  int64_t iteration = 0, iterations = 0;  ///< iterations done in this level, of how many
-  Losses losses;                          ///< as last read back
-  bool measured = false;                  ///< true if they are of this iteration
-};
-/// Called after every iteration; false stops the training there.
-using Observer = std::function<bool(const Progress&)>;
 
 /// A training that can be stored and resumed between any two iterations, with the same bytes in the end as
 /// without a stop.
@@ -83,7 +64,6 @@ class Trainer {
   LevelTraining& begin_level();
   void finish_level();
   Draws draw(const LevelTraining& level);
-  void measure(const LossesOf<Tensor>& losses);
 
   Model model_;
   Rng rng_;

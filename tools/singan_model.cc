@@ -3,6 +3,25 @@
 #include "tools/singan.h"
 
 namespace sga {
+namespace {
+
+std::string sizes_of(const singan::Pyramid& pyramid) {
+  std::string sizes;
+  for (const singan::Size s : pyramid.levels) sizes += (sizes.empty() ? "" : ", ") + text_of(s);
+  return sizes;
+}
+
+std::string text_of_amps(const std::vector<double>& amps) {
+  std::string text;
+  for (const double amp : amps) {
+    char number[16];
+    std::snprintf(number, sizeof number, "%s%.4f", text.empty() ? "" : ", ", amp);
+    text += number;
+  }
+  return text;
+}
+
+}  // namespace
 
 std::string text_of(singan::Size s) { return std::to_string(s.w) + "x" + std::to_string(s.h); }
 
@@ -12,7 +31,11 @@ AnyModel open_model(const std::string& path) {
   const fs::path file = is_folder ? fs::path(path) / kModelFile : fs::path(path);
   SGA_CHECK(!is_folder || fs::exists(file, ignored), path, " holds no ", kModelFile,
             "; give the folder that 'singan train' wrote, after its first level is done");
-  return singan::load_model(file);
+  const Checkpoint checkpoint = load_checkpoint(file);
+  const auto kind = checkpoint.metadata.find("model");
+  if (kind != checkpoint.metadata.end() && kind->second == "consingan")
+    return consingan::load_model(checkpoint);
+  return singan::load_model(checkpoint);
 }
 
 Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint64_t seed, int64_t index) {
@@ -27,24 +50,37 @@ std::string numbered(const char* stem, int64_t index) {
 }
 
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m) {
-  std::string sizes;
-  for (const singan::Size s : m.pyramid.levels) sizes += (sizes.empty() ? "" : ", ") + text_of(s);
   int64_t weights = 0;
-  std::string amps;
+  std::vector<double> amps;
   for (const singan::Level& level : m.levels) {
     weights += level.generator.net.parameters().numel();
-    char amp[16];
-    std::snprintf(amp, sizeof amp, "%s%.4f", amps.empty() ? "" : ", ", level.noise_amp);
-    amps += amp;
+    amps.push_back(level.noise_amp);
   }
-  return {{"size", text_of(m.pyramid.finest())},
-          {"levels", sizes},
+  return {{"method", "singan"},
+          {"size", text_of(m.pyramid.finest())},
+          {"levels", sizes_of(m.pyramid)},
           {"ratio", singan::to_text(m.pyramid.ratio)},
           {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
           {"iterations per level", std::to_string(m.config.iterations)},
           {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
           {"weights", std::to_string(weights)},
-          {"noise of each level", amps},
+          {"noise of each level", text_of_amps(amps)},
+          {"seed", std::to_string(m.config.seed)}};
+}
+
+std::vector<std::pair<std::string, std::string>> describe(const consingan::Model& m) {
+  int64_t weights = 0;
+  for (const auto& part : m.generator.parts()) weights += part.parameters.numel();
+  return {{"method", "consingan"},
+          {"size", text_of(m.pyramid.finest())},
+          {"levels", sizes_of(m.pyramid)},
+          {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
+          {"stages in training", std::to_string(m.config.concurrent) + " at once, each at " +
+                                     singan::to_text(m.config.lr_scale) + " of the rate of the next"},
+          {"iterations per level", std::to_string(m.config.iterations)},
+          {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
+          {"weights", std::to_string(weights)},
+          {"noise of each level", text_of_amps(m.noise_amp)},
           {"seed", std::to_string(m.config.seed)}};
 }
 

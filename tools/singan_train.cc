@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "engine/image.h"
+#include "models/consingan/training.h"
 #include "models/singan/training.h"
 #include "tools/page.h"
 #include "tools/progress.h"
@@ -20,51 +21,83 @@ constexpr int kPageSamples = 6;
 
 struct TrainOptions {
   CommonOptions common;
-  std::string image, preset = "default", quality = "standard";
+  std::string method = "singan", image, preset = "default", quality = "standard";
   int64_t iterations = 0, critic_steps = 0;
   singan::PyramidOptions pyramid;
+  consingan::Config consingan;  // what only this method has
 };
 
-singan::Config config_of(const TrainOptions& o) {
+template <class Config>
+void set_length(Config& config, const TrainOptions& o) {
+  if (o.iterations)
+    config.iterations = o.iterations;
+  else
+    set_quality(config, o.quality);
+  if (o.critic_steps) config.critic_updates = o.critic_steps;
+  config.seed = o.common.seed;
+}
+
+singan::Config singan_config(const TrainOptions& o) {
   singan::Config config = singan::preset(o.preset);
   const bool official = config.pyramid.official;
   config.pyramid = o.pyramid;
   config.pyramid.official = official;
-  if (o.iterations)
-    config.iterations = o.iterations;
-  else
-    singan::set_quality(config, o.quality);
-  if (o.critic_steps) config.critic_updates = o.critic_steps;
-  config.seed = o.common.seed;
+  set_length(config, o);
   return config;
 }
 
-int64_t step_of(const singan::Trainer& t) {
+consingan::Config consingan_config(const TrainOptions& o) {
+  consingan::Config config = o.consingan;
+  config.min_size = o.pyramid.min_size;
+  config.max_size = o.pyramid.max_size;
+  set_length(config, o);
+  return config;
+}
+
+bool is_consingan(const TrainOptions& o) { return o.method == "consingan"; }
+
+// Options of another method would have no effect.
+void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
+  const auto only_with = [&](const char* method, const std::vector<const char*>& names) {
+    for (const char* name : names)
+      if (o.method != method && app.count(name))
+        throw UsageError(std::string(name) + " is an option of --method " + method + ", not of " + o.method +
+                         "; leave it out");
+  };
+  only_with("singan", {"--preset", "--scale-factor"});
+  only_with("consingan", {"--stages", "--lr-scale"});
+}
+
+template <class Trainer>
+int64_t step_of(const Trainer& t) {
   return t.model().finished() * t.model().config.iterations + (t.finished() ? 0 : t.iteration());
 }
 
-void save_checkpoint_of(const singan::Trainer& trainer, const RunFolder& run) {
+template <class Trainer>
+void save_checkpoint_of(const Trainer& trainer, const RunFolder& run) {
   Checkpoint checkpoint;
   trainer.store(checkpoint);
   save_keeping_previous(run.checkpoint(), checkpoint);
 }
 
 // The model so far, its pictures and the page.
-void publish(const singan::Model& model, const RunFolder& run, const TrainOptions& options) {
+template <class Model>
+void publish(const Model& model, const RunFolder& run, const TrainOptions& options) {
   const int finished = model.finished();
   save_png(run / "training.png", to_image(model.image));
   if (finished > 0) {
-    singan::save_model(run / kModelFile, model);
+    save_model(run / kModelFile, model);
     const std::string level = "level_" + std::to_string(finished - 1);
     save_png(run / (level + "_sample.png"), to_image(sample(model, {}, model.config.seed, 0)));
-    save_png(run / (level + "_reconstruction.png"), to_image(singan::reconstruction(model)));
+    save_png(run / (level + "_reconstruction.png"), to_image(reconstruction(model)));
   }
   const bool done = finished == model.pyramid.count();
 
-  Page page("SinGAN of " + fs::path(options.image).filename().string());
+  Page page((is_consingan(options) ? "ConSinGAN of " : "SinGAN of ") +
+            fs::path(options.image).filename().string());
   auto rows = describe(model);
-  rows.insert(rows.begin(), {{"picture", fs::path(options.image).filename().string()},
-                             {"preset", options.preset}});  // the same page wherever the picture lies
+  if (!is_consingan(options)) rows.insert(rows.begin(), {"preset", options.preset});
+  rows.insert(rows.begin(), {"picture", fs::path(options.image).filename().string()});  // wherever it lies
   page.table(rows);
   page.pictures("Training picture", {{"training.png", text_of(model.pyramid.finest())}});
   if (done) {
@@ -93,29 +126,16 @@ void publish(const singan::Model& model, const RunFolder& run, const TrainOption
   page.write(run / "index.html");
 }
 
-void train(const TrainOptions& options, CLI::App& app) {
-  use_device(options.common);
-  const bool goes_on = continues_run(options.common);
-  if (app.count("--image") == 0 && !goes_on)
-    throw UsageError("--image is required, unless --resume goes on with a run");
-  Tensor picture;
-  if (!goes_on) {  // refuse bad pictures before the folder is made
-    picture = to_tensor(load_image(options.image));
-    singan::make_pyramid(picture.dim(1), picture.dim(2), config_of(options).pyramid);
-  }
-  RunFolder run(options.common.out, options.common.resume, options.common.force,
-                {"singan train",
-                 {kModelFile, "training.png", "level_#_sample.png", "level_#_reconstruction.png",
-                  "sample_#.png", "index.html"}});
-  run.configure(app, {}, {{"image"}});
-  use_device(options.common);  // the stored precision, if it was not given
-  std::optional<singan::Trainer> trainer;
+// Trains all levels, or those that are left, and writes everything into the run's folder.
+template <class Trainer, class Config>
+void train_in(RunFolder& run, const TrainOptions& options, const Config& config, const Tensor& picture) {
+  std::optional<Trainer> trainer;
   if (run.resumed() && has_checkpoint(run.checkpoint()))
     trainer.emplace(load_newest(run.checkpoint()));
   else
-    trainer.emplace(config_of(options), picture ? picture : to_tensor(load_image(options.image)));
+    trainer.emplace(config, picture ? picture : to_tensor(load_image(options.image)));
   run.rewind_metrics("step", double(step_of(*trainer)));
-  const singan::Model& model = trainer->model();
+  const auto& model = trainer->model();
   const int64_t iterations = model.config.iterations;
 
   int published = model.finished();
@@ -151,12 +171,43 @@ void train(const TrainOptions& options, CLI::App& app) {
               text_of(model.pyramid.finest()).c_str(), (run / "index.html").c_str());
 }
 
+void train(const TrainOptions& options, CLI::App& app) {
+  use_device(options.common);
+  const bool goes_on = continues_run(options.common);
+  if (app.count("--image") == 0 && !goes_on)
+    throw UsageError("--image is required, unless --resume goes on with a run");
+  Tensor picture;
+  if (!goes_on) {  // refuse bad pictures before the folder is made
+    refuse_options_of_others(options, app);
+    picture = to_tensor(load_image(options.image));
+    if (is_consingan(options)) {
+      consingan::check(consingan_config(options));
+      consingan::make_pyramid(picture.dim(1), picture.dim(2), consingan_config(options));
+    } else {
+      singan::make_pyramid(picture.dim(1), picture.dim(2), singan_config(options).pyramid);
+    }
+  }
+  RunFolder run(options.common.out, options.common.resume, options.common.force,
+                {"singan train",
+                 {kModelFile, "training.png", "level_#_sample.png", "level_#_reconstruction.png",
+                  "sample_#.png", "index.html"}});
+  run.configure(app, {}, {{"image"}});
+  use_device(options.common);  // the stored precision, if it was not given
+  if (is_consingan(options))
+    train_in<consingan::Trainer>(run, options, consingan_config(options), picture);
+  else
+    train_in<singan::Trainer>(run, options, singan_config(options), picture);
+}
+
 }  // namespace
 
 void declare_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
   CLI::App* sub = app.add_subcommand("train", "Train on one picture");
   sub->add_option("--image", o->image, "Picture to train on (PNG, JPEG, BMP); --resume: that of the run");
+  sub->add_option("--method", o->method,
+                  "singan; consingan: one generator that grows by a stage a level and passes features on")
+      ->check(CLI::IsMember({"singan", "consingan"}));
   sub->add_option("--preset", o->preset,
                   "default: the recommended fixes; official: all quirks of the official code")
       ->check(CLI::IsMember({"default", "official"}));
@@ -177,6 +228,11 @@ void declare_train(CLI::App& app) {
   sub->add_option("--min-size", o->pyramid.min_size, "Short side of the coarsest level, pixels");
   sub->add_option("--max-size", o->pyramid.max_size, "Longest side of the finest level, pixels");
   sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
+  sub->add_option("--stages", o->consingan.stages,
+                  "consingan: levels of the pyramid; more keep the layout of the picture better");
+  sub->add_option("--lr-scale", o->consingan.lr_scale,
+                  "consingan: rate of a stage as a part of that of the next; more follows the picture more "
+                  "closely and varies it less");
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);
   add_run_options(*sub, o->common);

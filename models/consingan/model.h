@@ -1,0 +1,61 @@
+// A ConSinGAN: the pyramid of one picture, the generator grown on it so far, and pictures from it.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "engine/checkpoint.h"
+#include "models/consingan/config.h"
+#include "models/consingan/networks.h"
+#include "models/singan/sampling.h"
+
+namespace sga::consingan {
+
+/// Level 0 is the coarsest. The generator is that of the last finished level: it has one stage for each, and
+/// draws pictures of that level's size. Copies share their tensors.
+struct Model {
+  Config config;
+  singan::Pyramid pyramid;
+  Tensor image;               ///< (1,H,W,C) in [-1,1], of the finest level's size
+  std::vector<Tensor> reals;  ///< the picture at every level
+  GrowingGenerator generator;
+  std::vector<double> noise_amp;  ///< of every finished level
+
+  int finished() const { return static_cast<int>(noise_amp.size()); }
+  Size size(int level) const { return pyramid.levels[static_cast<size_t>(level)]; }
+  Dtype dtype() const { return image.dtype(); }
+};
+
+/// No level yet. picture (1,H,W,C) in [-1,1], any size the pyramid accepts.
+Model make_model(const Config& config, const Tensor& picture);
+
+void store(const Model& model, Checkpoint& checkpoint);
+/// Error if the checkpoint holds another kind of model or does not fit together.
+Model load_model(const Checkpoint& checkpoint);
+/// One safetensors file, with the metadata model=consingan.
+void save_model(const fs::path& path, const Model& model);
+
+/// The reconstruction's noise of level n >= 1: standard normal, always the same for a seed, so no file holds
+/// it.
+Tensor fixed_noise(const Model& model, const GrowingGenerator& generator, int n);
+/// The features of the reconstruction after level n: the picture itself enters at level 0, fixed noise above.
+/// noise_amp: of levels 0..n.
+Tensor reconstruction_features(const Model& model, const GrowingGenerator& generator,
+                               const std::vector<double>& noise_amp, int n);
+
+// ---- pictures (1,H,W,C) of a partly or fully trained model; nothing here records a graph
+
+/// Fresh noise at every level from start_level on; the levels below it are those of the reconstruction. Sizes
+/// are round(factor * level size), half to even. Errors: no finished level; start_level not finished; factors
+/// outside [0.1, 10].
+Tensor random_sample(const Model& model, const singan::SampleOptions& options, Rng& rng);
+
+/// Close to the picture if training went well.
+Tensor reconstruction(const Model& model);
+
+/// The picture re-drawn: it enters level 0 at the size of level start_level - 1, as the training picture does
+/// in the reconstruction, and passes the levels below start_level without noise; those from start_level on
+/// get fresh noise. picture (1,H,W,C) in [-1,1]; brought to the training size first. start_level >= 1 and
+/// finished.
+Tensor inject(const Model& model, const Tensor& picture, int start_level, Rng& rng);
+
+}  // namespace sga::consingan

@@ -229,10 +229,12 @@ void declare_train(CLI::App& app) {
   sub->add_option("--max-size", o->pyramid.max_size, "Longest side of the finest level, pixels");
   sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
   sub->add_option("--stages", o->consingan.stages,
-                  "consingan: levels of the pyramid; more keep the layout of the picture better");
+                  "consingan: levels of the pyramid; more keep the layout of the picture better")
+      ->check(CLI::Range(int64_t{2}, int64_t{16}));
   sub->add_option("--lr-scale", o->consingan.lr_scale,
                   "consingan: rate of a stage as a part of that of the next; more follows the picture more "
-                  "closely and varies it less");
+                  "closely and varies it less")
+      ->check(CLI::Range(0.0, 1.0));
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);
   add_run_options(*sub, o->common);

@@ -1,0 +1,116 @@
+// singan train --method consingan as a program: the same commands and files as SinGAN's, and what it refuses.
+#include "engine/checkpoint.h"
+#include "tests/cli.h"
+
+namespace sga {
+namespace {
+
+class CliConsingan : public CliTest {
+ protected:
+  void SetUp() override { save_png(folder / "picture.png", test_picture(32, 40)); }
+
+  Words training(const Words& more = {}) const {
+    return Words{"train",    "--method", "consingan",    "--image", at("picture.png"),
+                 "--stages", "3",        "--iterations", "2",       "--quiet"} +
+           more;
+  }
+  void train(const std::string& out) const {
+    const Outcome outcome = run_tool("singan", training({"--out", at(out)}));
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+  }
+};
+
+TEST_F(CliConsingan, FromAPictureToSamples) {
+  train("run");
+  const std::map<std::string, std::string> trained = contents(folder / "run");
+  for (const char* name : {"model.safetensors", "checkpoint.safetensors", "config.json", "metrics.jsonl",
+                           "index.html", "training.png", "level_0_reconstruction.png", "level_2_sample.png",
+                           "sample_000.png", "sample_005.png"})
+    EXPECT_TRUE(trained.contains(name)) << name;
+  expect_whole_files(folder / "run");
+  expect_local_page(folder / "run/index.html");
+  EXPECT_TRUE(contains(trained.at("index.html"), "ConSinGAN of picture.png"));
+  EXPECT_EQ(load_checkpoint(folder / "run/model.safetensors").meta("model"), "consingan");
+  EXPECT_EQ(load_image(folder / "run/sample_000.png").width, 40);
+
+  const Outcome info = run_tool("singan", {"info", "--model", at("run")});
+  EXPECT_EQ(info.code, 0) << info.err;
+  EXPECT_TRUE(contains(info.out, "consingan") && contains(info.out, "32x25, 36x29, 40x32") &&
+              contains(info.out, "3 of 3"))
+      << info.out;
+
+  const Words sampling = {"sample", "--model", at("run"), "--count", "2", "--quiet"};
+  const Words request = {"--scale-h", "1.5", "--start-scale", "1", "--out", at("samples")};
+  ASSERT_EQ(run_tool("singan", sampling + request).code, 0);
+  const Image sample = load_image(folder / "samples/sample_001.png");
+  EXPECT_EQ(sample.width, 60);
+  EXPECT_EQ(sample.height, 32);
+  for (const auto& [words, part] : {std::pair{Words{"--start-scale", "3"}, "start"},
+                                    {{"--start-scale", "-1"}, "start"},
+                                    {{"--scale-h", "0"}, "0.1"},
+                                    {{"--scale-v", "nan"}, "0.1"}})
+    expect_refused("singan", sampling + words + Words{"--out", at("bad")}, 1, part);
+
+  // There is nothing left to do, and nothing may change.
+  const Outcome resumed = run_tool("singan", {"train", "--resume", "--quiet", "--out", at("run")});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(
+      differences(trained, contents(folder / "run"), {"config.json", "checkpoint.previous.safetensors"}),
+      Words{});
+  train("again");
+  EXPECT_EQ(differences(trained, contents(folder / "again"), {"config.json"}), Words{});
+}
+
+TEST_F(CliConsingan, RefusesWhatCannotBe) {
+  const auto refused = [&](const Words& words, const std::string& part, int code = 2) {
+    expect_refused("singan", training(words + Words{"--out", at("bad")}), code, part);
+  };
+  refused({"--preset", "official"}, "--preset is an option of --method singan, not of consingan");
+  refused({"--scale-factor", "0.7"}, "--scale-factor is an option of --method singan");
+  refused({"--lr-scale", "1.5"}, "--lr-scale");
+  refused({"--lr-scale", "nan"}, "lr_scale must lie between 0 and 1", 1);
+  refused({"--min-size", "3"}, "--min-size", 1);
+  refused({"--min-size", "33"}, "40x32", 1);
+  refused({"--max-size", "30"}, "--max-size", 1);
+  const Words plain = {"train", "--image", at("picture.png"), "--out", at("bad")};
+  expect_refused("singan", plain + Words{"--method", "gan"}, 2, "--method: gan");
+  for (const char* stages : {"1", "17", "many"})
+    expect_refused("singan", plain + Words{"--method", "consingan", "--stages", stages}, 2, "--stages");
+  expect_refused("singan", plain + Words{"--stages", "4"}, 2,
+                 "--stages is an option of --method consingan, not of singan");
+  expect_refused("singan", plain + Words{"--lr-scale", "0.5"}, 2, "--lr-scale is an option of --method");
+
+  train("run");
+  const Words resuming = {"train", "--resume", "--quiet", "--out", at("run")};
+  expect_refused("singan", resuming + Words{"--method", "singan"}, 2, "--method consingan, not singan");
+  expect_refused("singan", resuming + Words{"--stages", "4"}, 2, "--stages 3, not 4");
+}
+
+TEST_F(CliConsingan, DamagedModels) {
+  train("run");
+  const Checkpoint whole = load_checkpoint(folder / "run/model.safetensors");
+  const auto refused = [&](auto change, const std::string& part) {
+    Checkpoint damaged = whole;
+    change(damaged);
+    save_checkpoint(folder / "damaged.safetensors", damaged);
+    const Words words = {"--model", at("damaged.safetensors")};
+    expect_refused("singan", Words{"info"} + words, 1, part);
+    expect_refused("singan", Words{"sample", "--out", at("bad")} + words, 1, part);
+  };
+  refused([](Checkpoint& c) { c.metadata["model"] = "consing"; }, "'consing' model");
+  refused([](Checkpoint& c) { c.metadata["config.stages"] = "9999999999"; }, "stages");
+  refused([](Checkpoint& c) { c.metadata["config.layers"] = "0"; }, "layers");
+  refused([](Checkpoint& c) { c.metadata["level1.noise_amp"] = "inf"; }, "noise_amp");
+  refused([](Checkpoint& c) { c.metadata.erase("finished"); }, "finished");
+  refused([](Checkpoint& c) { c.tensors.erase("generator.stage2.conv0.bias"); }, "stage2.conv0.bias");
+  refused([](Checkpoint& c) { c.tensors["image"] = zeros({1, 300, 300, 3}); }, "larger than");
+  refused([](Checkpoint& c) { c.tensors["image"] = zeros({1, 32, 40, 4}); }, "generator.head");
+}
+
+TEST_F(CliConsingan, FullDiskLeavesWholeFiles) {
+  expect_full_disk_reported("singan", training(), "full", {0, 2'000, 600'000});
+}
+
+}  // namespace
+}  // namespace sga

@@ -287,7 +287,10 @@ TEST(ConsinganTraining, ReconstructionLossFallsToWhatTheModelGives) {
 
 // Recorded from this code in double, after the gradients passed: the losses at the end of four levels, so
 // that one has a stage that stands still. Training is chaotic, so the trace is short.
-TEST(ConsinganTraining, FollowsTheRecordedTrace) {
+class RecordedTrace : public ::testing::TestWithParam<Dtype> {};
+INSTANTIATE_TEST_SUITE_P(Precision, RecordedTrace, ::testing::Values(Dtype::f64, Dtype::f32),
+                         [](const auto& param) { return name_of(param.param); });
+TEST_P(RecordedTrace, IsFollowed) {
   constexpr double kTrace[4][5] = {// d_real, d_fake, penalty, g_adv, g_rec
                                    {0.0017202505288424761, 0.0016942623218069598, 0.099998831538456012,
                                     -0.0017118868761965952, 0.650230004029274},
@@ -297,24 +300,21 @@ TEST(ConsinganTraining, FollowsTheRecordedTrace) {
                                     -0.0044225015167365985, 0.58972426869176631},
                                    {0.0065325961708664719, 0.0043443643237024675, 0.099450417966177665,
                                     -0.0043313398960501655, 0.59777196141388667}};
-  for (const Dtype dtype : {Dtype::f64, Dtype::f32}) {
-    SCOPED_TRACE(name_of(dtype));
-    Config config = small_config(3);
-    config.stages = 4;
-    Trainer trainer(config, small_picture(dtype));
-    std::vector<singan::Losses> ends;
-    trainer.run([&](const singan::Progress& p) {
-      if (p.iteration == p.iterations) ends.push_back(p.losses);
-      return true;
-    });
-    ASSERT_EQ(ends.size(), std::size(kTrace));
-    for (size_t level = 0; level < ends.size(); ++level) {
-      const singan::Losses& l = ends[level];
-      const double got[] = {l.d_real, l.d_fake, l.penalty, l.g_adv, l.g_rec};
-      for (size_t i = 0; i < 5; ++i)
-        EXPECT_NEAR(got[i], kTrace[level][i], dtype == Dtype::f64 ? 1e-6 * std::abs(kTrace[level][i]) : 2e-3)
-            << "level " << level << " loss " << i;
-    }
+  Config config = small_config(3);
+  config.stages = 4;
+  Trainer trainer(config, small_picture(GetParam()));
+  std::vector<singan::Losses> ends;
+  trainer.run([&](const singan::Progress& p) {
+    if (p.iteration == p.iterations) ends.push_back(p.losses);
+    return true;
+  });
+  ASSERT_EQ(ends.size(), std::size(kTrace));
+  for (size_t level = 0; level < ends.size(); ++level) {
+    const singan::Losses& l = ends[level];
+    const double got[] = {l.d_real, l.d_fake, l.penalty, l.g_adv, l.g_rec};
+    for (size_t i = 0; i < 5; ++i)
+      EXPECT_NEAR(got[i], kTrace[level][i], GetParam() == Dtype::f64 ? 1e-6 * std::abs(got[i]) : 2e-3)
+          << "level " << level << " loss " << i;
   }
 }
 
@@ -426,6 +426,9 @@ TEST(ConsinganSampling, InjectionTakesAPictureOfAnySize) {
   }
   EXPECT_EQ(injected(zeros({1, 37, 51, 3}), 2, 1).shape(), m.image.shape());
   EXPECT_NE(to_host<float>(injected(m.image, 1, 1)), to_host<float>(injected(m.image, 1, 2)));
+  // The training picture itself is sampled from that level on.
+  Rng rng(1);
+  EXPECT_EQ(to_host<float>(injected(m.image, 3, 1)), to_host<float>(random_sample(m, {3, 1, 1}, rng)));
   EXPECT_NE(error_text([&] { injected(m.image, 0, 1); }).find("between 1 and 4"), std::string::npos);
   EXPECT_NE(error_text([&] { injected(zeros({1, 20, 24, 1}), 1, 1); }).find("(1,H,W,3)"), std::string::npos);
 }

@@ -112,13 +112,14 @@ Tensor fixed_noise(const Model& model, const GrowingGenerator& generator, int n)
   return rng.normal(generator.noise_shape(n, model.size(n)), model.dtype());
 }
 
-Tensor reconstruction_features(const Model& model, const GrowingGenerator& generator,
-                               const std::vector<double>& noise_amp, int n) {
+Tensor fixed_features(const Model& model, const GrowingGenerator& generator,
+                      const std::vector<double>& noise_amp, const Tensor& x, int n) {
   NoGrad off;
-  Tensor x = generator.begin(model.reals[0]);
+  Tensor features = generator.begin(x);
   for (int i = 1; i <= n; ++i)
-    x = generator.rise(i, x, model.size(i), affine(fixed_noise(model, generator, i), noise_amp[size_t(i)]));
-  return x;
+    features = generator.rise(i, features, model.size(i),
+                              affine(fixed_noise(model, generator, i), noise_amp[size_t(i)]));
+  return features;
 }
 
 Tensor random_sample(const Model& model, const singan::SampleOptions& o, Rng& rng) {
@@ -132,7 +133,7 @@ Tensor random_sample(const Model& model, const singan::SampleOptions& o, Rng& rn
   const Tensor x =
       o.start_level == 0
           ? g.begin(rng.normal(g.noise_shape(0, scaled(model.size(0), o.scale_v, o.scale_h)), model.dtype()))
-          : reconstruction_features(model, g, model.noise_amp, first - 1);
+          : fixed_features(model, g, model.noise_amp, model.reals[0], first - 1);
   return climb(model, x, first, o.scale_v, o.scale_h, rng);
 }
 
@@ -140,7 +141,7 @@ Tensor reconstruction(const Model& model) {
   check_start(model, 0, 0);
   NoGrad off;
   return model.generator.draw(
-      reconstruction_features(model, model.generator, model.noise_amp, model.finished() - 1));
+      fixed_features(model, model.generator, model.noise_amp, model.reals[0], model.finished() - 1));
 }
 
 Tensor inject(const Model& model, const Tensor& picture, int start_level, Rng& rng) {
@@ -149,13 +150,9 @@ Tensor inject(const Model& model, const Tensor& picture, int start_level, Rng& r
             "consingan: the picture to inject must be a tensor (1,H,W,", model.image.dim(3), "), got ",
             picture.shape());
   NoGrad off;
-  const Size size = model.size(start_level - 1);
-  const auto fit = [](const Tensor& x, Size s) {
-    return singan::imresize_to(x, s, singan::ResizeStyle::smooth);
-  };
-  Tensor x = model.generator.begin(fit(fit(picture, model.pyramid.finest()), size));
-  for (int n = 1; n < start_level; ++n) x = model.generator.rise(n, x, size, {});
-  return climb(model, x, start_level, 1, 1, rng);
+  const Tensor coarse = singan::imresize_to(picture, model.size(0), singan::ResizeStyle::smooth);
+  return climb(model, fixed_features(model, model.generator, model.noise_amp, coarse, start_level - 1),
+               start_level, 1, 1, rng);
 }
 
 }  // namespace sga::consingan

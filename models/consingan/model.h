@@ -37,10 +37,10 @@ void save_model(const fs::path& path, const Model& model);
 /// The reconstruction's noise of level n >= 1: standard normal, always the same for a seed, so no file holds
 /// it.
 Tensor fixed_noise(const Model& model, const GrowingGenerator& generator, int n);
-/// The features of the reconstruction after level n: the picture itself enters at level 0, fixed noise above.
-/// noise_amp: of levels 0..n.
-Tensor reconstruction_features(const Model& model, const GrowingGenerator& generator,
-                               const std::vector<double>& noise_amp, int n);
+/// The features after level n of what enters level 0, with the fixed noise above; those of the reconstruction
+/// if that is model.reals[0]. noise_amp: of levels 0..n.
+Tensor fixed_features(const Model& model, const GrowingGenerator& generator,
+                      const std::vector<double>& noise_amp, const Tensor& x, int n);
 
 // ---- pictures (1,H,W,C) of a partly or fully trained model; nothing here records a graph
 
@@ -52,9 +52,10 @@ Tensor random_sample(const Model& model, const singan::SampleOptions& options, R
 /// Close to the picture if training went well.
 Tensor reconstruction(const Model& model);
 
-/// The picture re-drawn: it enters level 0 at the size of level start_level - 1, as the training picture does
-/// in the reconstruction, and passes the levels below start_level without noise; those from start_level on
-/// get fresh noise. picture (1,H,W,C) in [-1,1]; brought to the training size first. start_level >= 1 and
+/// The picture re-drawn: shrunk to the coarsest level it takes the place that the training picture has in the
+/// reconstruction; the levels from start_level on get fresh noise. So it gives the layout, and all detail is
+/// that of the training picture; the start level decides how much that varies. A model trained with a larger
+/// coarsest level keeps more of the picture. picture (1,H,W,C) in [-1,1], of any size; start_level >= 1 and
 /// finished.
 Tensor inject(const Model& model, const Tensor& picture, int start_level, Rng& rng);
 

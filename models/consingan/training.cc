@@ -58,7 +58,8 @@ LevelTraining::LevelTraining(const Model& model, const GrowingGenerator& grown,
   for (int n = first; n <= level; ++n) learn(parts[size_t(n) + 1], level - n);
   learn(parts.back(), 0);
 
-  rec_input = first == 0 ? model.reals[0] : reconstruction_features(model, generator, noise_amp, first - 1);
+  rec_input =
+      first == 0 ? model.reals[0] : fixed_features(model, generator, noise_amp, model.reals[0], first - 1);
   for (int n = first; n <= level; ++n)
     rec_noise.push_back(n == 0 ? Tensor()
                                : affine(fixed_noise(model, generator, n), noise_amp[size_t(n)]).detach());
@@ -115,7 +116,7 @@ LevelTraining& Trainer::begin_level() {
     generator.grow();
     amps.push_back(0);
     NoGrad off;
-    const Tensor rec = generator.draw(reconstruction_features(model_, generator, amps, n));
+    const Tensor rec = generator.draw(fixed_features(model_, generator, amps, model_.reals[0], n));
     amps.back() = model_.config.noise_weight * std::sqrt(mse(rec, model_.reals[size_t(n)]).item());
   }
   iteration_ = 0;

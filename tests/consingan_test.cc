@@ -347,6 +347,10 @@ TEST(ConsinganTraining, TheFinishedModelDoesNotMoveWithTheNextLevel) {
   Trainer trainer(small_config(3), small_picture());
   std::vector<float> at_first;
   trainer.run([&](const singan::Progress& p) {
+    EXPECT_EQ(trainer.model().finished(), p.level);
+    const Model now = trainer.preview();
+    EXPECT_EQ(now.finished(), p.level + 1);
+    EXPECT_EQ(reconstruction(now).dim(1), now.size(p.level).h);
     if (p.level == 1) {
       const std::vector<float> rec = to_host<float>(reconstruction(trainer.model()));
       if (at_first.empty()) at_first = rec;

@@ -129,6 +129,12 @@ void Trainer::finish_level() {
   if (!finished()) begin_level();
 }
 
+Model Trainer::preview() const {
+  Model m = model_;
+  if (current_ && !finished()) m.generator = current_->generator, m.noise_amp = current_->noise_amp;
+  return m;
+}
+
 Draws Trainer::draw() {
   Draws d;
   for (int n = 0; n <= model_.finished(); ++n)

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "models/consingan/model.h"
-#include "models/singan/losses.h"
+#include "models/singan/training.h"
 
 namespace sga::consingan {
 
@@ -64,6 +64,9 @@ class Trainer {
 
   /// As it was when its last level was finished.
   const Model& model() const { return model_; }
+  /// The model with the level in training, as it is now, as its last: for pictures on the way. Shares tensors
+  /// with the training; using it changes nothing there.
+  Model preview() const;
   bool finished() const { return model_.finished() == model_.pyramid.count(); }
   /// Iterations done in the level in training.
   int64_t iteration() const { return iteration_; }

@@ -39,15 +39,6 @@ struct Adversarial {
 };
 Adversarial adversarial(const Score& critic, const Tensor& fake);
 
-struct Progress {
-  int level = 0, levels = 0;
-  int64_t iteration = 0, iterations = 0;  ///< iterations done in this level, of how many
-  Losses losses;                          ///< as last read back
-  bool measured = false;                  ///< true if they are of this iteration
-};
-/// Called after every iteration; false stops the training there.
-using Observer = std::function<bool(const Progress&)>;
-
 constexpr int64_t kMeasureEvery = 10;  ///< losses are read back this often: a read waits for the device
 
 }  // namespace sga::singan

@@ -42,6 +42,15 @@ struct Draws {
 LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, const Draws& draws,
                                  const std::function<double()>& lr);
 
+struct Progress {
+  int level = 0, levels = 0;
+  int64_t iteration = 0, iterations = 0;  ///< iterations done in this level, of how many
+  Losses losses;                          ///< as last read back
+  bool measured = false;                  ///< true if they are of this iteration
+};
+/// Called after every iteration; false stops the training there.
+using Observer = std::function<bool(const Progress&)>;
+
 /// A training that can be stored and resumed between any two iterations, with the same bytes in the end as
 /// without a stop.
 class Trainer {

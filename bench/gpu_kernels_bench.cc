@@ -7,6 +7,7 @@
 #include "engine/device.h"
 #include "kernels/adam.h"
 #include "kernels/random.h"
+#include "kernels/sum_parts.h"
 
 namespace sga {
 namespace {
@@ -74,6 +75,19 @@ void register_adam_row(const char* name, int tensors, int64_t numel) {
   });
 }
 
+// Two contributions each to all parameters of a network.
+void register_sum_row(const char* name, int tensors, int64_t numel) {
+  const Extent e{name, 1, 1, tensors, numel / tensors};
+  const Tensor a = bench::noise(e.shape(), 1), b = bench::noise(e.shape(), 2), y = empty(e.shape());
+  std::vector<kernels::PartsOf<float>> table;
+  for (int i = 0; i < tensors; ++i) {
+    const int64_t at = i * e.c;
+    table.push_back({address(y) + at, {address(a) + at, address(b) + at}, 2, e.c});
+  }
+  row("sum_parts/two", e, 3,
+      [=, keep = std::vector{a, b, y}] { kernels::sum_parts(gpu(), table.data(), tensors); });
+}
+
 }  // namespace
 }  // namespace sga
 
@@ -97,5 +111,7 @@ int main(int argc, char** argv) {
   register_adam_row("singan scale 9 net", 18, 18 * 32'768);
   register_adam_row("8.4 million parameters", 64, 8'388'608);
   register_adam_row("64 MiB", 64, 16'777'216);
+  register_sum_row("singan scale 9 net", 18, 18 * 32'768);
+  register_sum_row("64 MiB", 64, 16'777'216);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -5,6 +5,7 @@
 #include "bench/kernel_rows.h"
 #include "kernels/adam.h"
 #include "kernels/random.h"
+#include "kernels/sum_parts.h"
 
 namespace sga {
 namespace {
@@ -33,6 +34,15 @@ void register_adam_row() {
   });
 }
 
+void register_sum_row() {
+  const Extent e{"8.4 million parameters", 1, 1, 1, 8'388'608};
+  const Tensor a = bench::noise(e.shape(), 1), b = bench::noise(e.shape(), 2), y = empty(e.shape());
+  row("sum_parts/two", e, 3, [=] {
+    const kernels::PartsOf<float> t{address(y), {address(a), address(b)}, 2, e.c};
+    kernels::sum_parts(Cpu{}, &t, 1);
+  });
+}
+
 }  // namespace
 }  // namespace sga
 
@@ -44,6 +54,7 @@ int main(int argc, char** argv) {
     register_random_row(e);
   }
   register_adam_row();
+  register_sum_row();
   benchmark::AddCustomContext("copy_GB/s", std::to_string(bench::copy_bandwidth() * 1e-9));
   benchmark::AddCustomContext("cached_copy_GB/s", std::to_string(bench::cached_copy_bandwidth() * 1e-9));
   benchmark::Initialize(&argc, argv);

@@ -11,7 +11,9 @@ Tensor record_node(Tensor out, std::shared_ptr<Node> node);  // a friend of Tens
 
 namespace {
 thread_local bool recording = true;
-}
+// Above this many numbers a launch of its own costs little, and keeping all contributions much memory.
+constexpr int64_t kLateSum = 1 << 18;
+}  // namespace
 
 bool grad_enabled() { return recording; }
 GradMode::GradMode(bool on) : before_(recording) { recording = on; }
@@ -78,6 +80,8 @@ std::vector<Tensor> grad(const Tensor& out, const std::vector<Tensor>& wrt, cons
 
   GradMode mode(create_graph);
   std::unordered_map<const void*, Tensor> gradient;
+  // Contributions to parameters are kept apart and summed in one launch at the end.
+  std::unordered_map<const void*, std::vector<Tensor>> parts_of;
   gradient[out.id()] = seed ? seed : ones_like(out);
   while (!order.empty()) {
     const Tensor t = std::move(order.back());
@@ -97,10 +101,20 @@ std::vector<Tensor> grad(const Tensor& out, const std::vector<Tensor>& wrt, cons
       if (!parts[i] || !(bits >> i & 1)) continue;
       SGA_CHECK(parts[i].shape() == node.inputs[i].shape(), node.name, ": gradient of input ", i,
                 " has shape ", parts[i].shape(), ", the input ", node.inputs[i].shape());
-      Tensor& sum = gradient[node.inputs[i].id()];
+      const Tensor& input = node.inputs[i];
+      if (!create_graph && !input.node() && input.numel() <= kLateSum) {
+        parts_of[input.id()].push_back(parts[i]);
+        continue;
+      }
+      Tensor& sum = gradient[input.id()];
       sum = sum ? add(sum, parts[i]) : parts[i];
     }
   }
+  std::vector<std::vector<Tensor>> late;
+  for (const auto& [id, parts] : parts_of) late.push_back(parts);
+  const std::vector<Tensor> sums = add_parts(late);
+  size_t next = 0;
+  for (const auto& entry : parts_of) gradient[entry.first] = sums[next++];
   std::vector<Tensor> result;
   for (const Tensor& t : wrt) {
     auto found = gradient.find(t.id());

@@ -11,6 +11,8 @@ namespace sga {
 // ---- pointwise: same shapes, same dtype
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
+/// For each list the sum of its tensors, added up from the left: all of them in one launch on a GPU. No history.
+std::vector<Tensor> add_parts(const std::vector<std::vector<Tensor>>& lists);
 Tensor mul(const Tensor& a, const Tensor& b);
 /// scale * x + shift
 Tensor affine(const Tensor& x, double scale, double shift = 0);

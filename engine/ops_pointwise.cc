@@ -1,7 +1,10 @@
 // Pointwise ops and their derivatives.
+#include <algorithm>
+
 #include "engine/device.h"
 #include "engine/ops.h"
 #include "kernels/pointwise.h"
+#include "kernels/sum_parts.h"
 
 namespace sga {
 namespace {
@@ -68,6 +71,51 @@ Tensor blend(const Tensor& a, double alpha, const Tensor& b, double beta) {
 }
 Tensor add(const Tensor& a, const Tensor& b) { return combine("add", a, 1, b, 1); }
 Tensor sub(const Tensor& a, const Tensor& b) { return combine("sub", a, 1, b, -1); }
+
+namespace {
+
+// Two or more tensors each; all of one dtype.
+void add_parts_of(const std::vector<std::vector<Tensor>*>& lists) {
+  run(lists[0]->front(), [&](auto where, auto zero) {
+    using T = decltype(zero);
+    std::vector<kernels::PartsOf<T>> table;
+    std::vector<Tensor> sums;
+    for (const auto* list : lists) {
+      const Tensor& y = sums.emplace_back(empty(list->front().shape(), list->front().dtype()));
+      kernels::PartsOf<T> parts{y.data<T>(), {}, 0, y.numel()};
+      for (const Tensor& t : *list) {
+        check_same("add_parts", list->front(), t);
+        if (parts.count < kernels::kMostParts) parts.part[parts.count++] = t.data<T>();
+      }
+      table.push_back(parts);
+    }
+    kernels::sum_parts(where, table.data(), int(table.size()));
+    for (size_t i = 0; i < lists.size(); ++i) {
+      const auto rest = lists[i]->begin() + std::min<int64_t>(kernels::kMostParts, int64_t(lists[i]->size()));
+      lists[i]->erase(lists[i]->begin() + 1, rest);
+      lists[i]->front() = sums[i];
+    }
+  });
+}
+
+}  // namespace
+
+std::vector<Tensor> add_parts(const std::vector<std::vector<Tensor>>& lists) {
+  std::vector<std::vector<Tensor>> left = lists;
+  for (;;) {
+    std::vector<std::vector<Tensor>*> longer;
+    for (auto& list : left)
+      if (list.size() > 1) longer.push_back(&list);
+    if (longer.empty()) break;
+    add_parts_of(longer);
+  }
+  std::vector<Tensor> sums;
+  for (auto& list : left) {
+    SGA_CHECK(!list.empty(), "add_parts: a list is empty");
+    sums.push_back(list.front());
+  }
+  return sums;
+}
 
 Tensor mul(const Tensor& a, const Tensor& b) {
   Tensor y = map2("mul", a, b, [](auto where, auto* pa, auto* pb, auto* py, int64_t n) {

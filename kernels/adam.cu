@@ -1,33 +1,20 @@
 // Adam over up to 256 tensors in one launch.
 //
-//   adam_kernel   grid: chunks of 1024 numbers over all tensors, at most 1056 blocks; block 256; 12 bytes of
-//   shared
-//                 memory. Moves 28 bytes a number: reads p g m v, writes p m v.
+//   adam_kernel   grid: chunks of 1024 numbers over all tensors, at most 1056 blocks; block 256; shared 12
+//                 bytes. Moves 28 bytes a number: reads p g m v, writes p m v.
 //
-// The table of tensors is an argument of the kernel, 12 KB: nothing is copied to the device, and a captured
-// launch keeps it. A thread takes one quad of each array of a chunk, four loads in flight; a block finds the
-// tensor of a chunk by bisection and goes on to the chunk one grid further, so that a net of a few large
-// tensors and one of many small ones both keep all multiprocessors busy. One thread a block works out the
-// bias corrections, in double, from the count of steps; the block that finishes last, when all have read the
-// count, raises it.
+// many.cuh shares the tensors out. A thread takes one quad of each array of a chunk, four loads in flight.
+// One thread a block works out the bias corrections, in double, from the count of steps; the block that
+// finishes last, when all have read the count, raises it.
 #include "kernels/adam.h"
 
 #include <cmath>
 
-#include "kernels/access.cuh"
 #include "kernels/last_block.cuh"
+#include "kernels/many.cuh"
 
 namespace sga::kernels {
 namespace {
-
-constexpr int64_t kChunk = 4 * kBlock;
-constexpr int64_t kMostBlocks = 8 * 132;  // a full H200
-
-struct Table {
-  int count;
-  int64_t begin[kMostAdamTensors + 1];  // chunks of tensor k: [begin[k], begin[k+1])
-  AdamTensor<float> tensor[kMostAdamTensors];
-};
 
 struct Constants {
   double beta1, beta2;
@@ -55,7 +42,7 @@ __device__ inline void update(const Constants& c, float rate, float root, float 
 
 // `counts`: this launch is the last of the step.
 __global__ void __launch_bounds__(kBlock)
-    adam_kernel(Table table, Constants c, const float* lr, uint64_t* steps, bool counts) {
+    adam_kernel(Many<AdamTensor<float>> table, Constants c, const float* lr, uint64_t* steps, bool counts) {
   struct Smem {
     uint64_t t;
     float rate, root;
@@ -70,15 +57,10 @@ __global__ void __launch_bounds__(kBlock)
   }
   __syncthreads();
   const float rate = s.rate, root = s.root;
-  const int64_t chunks = table.begin[table.count];
-  for (int64_t chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
-    int k = 0;
-    for (int end = table.count; end - k > 1;) {  // begin[k] <= chunk < begin[end]
-      const int middle = (k + end) / 2;
-      (table.begin[middle] <= chunk ? k : end) = middle;
-    }
-    const AdamTensor<float>& a = table.tensor[k];
-    const int64_t at = (chunk - table.begin[k]) * kChunk + 4 * threadIdx.x, count = a.n - at;
+  for (int64_t chunk = blockIdx.x; chunk < table.chunks(); chunk += gridDim.x) {
+    const int k = table.entry_of(chunk);
+    const AdamTensor<float>& a = table.entry[k];
+    const int64_t at = (chunk - table.begin[k]) * table.kChunk + 4 * threadIdx.x, count = a.n - at;
     if (count <= 0) continue;
     const Float4 g = load_quad(a.g + at, count);
     Float4 p = load_quad(a.p + at, count), m = load_quad(a.m + at, count), v = load_quad(a.v + at, count);
@@ -101,19 +83,9 @@ void adam(Cuda where, const AdamTensor<float>* tensors, int count, const float* 
                     float(1 - beta2),
                     float(eps),
                     eps_before_correction};
-  int done = 0;
-  do {
-    Table table{};
-    while (table.count < kMostAdamTensors && done + table.count < count) {
-      const int k = table.count++;
-      table.tensor[k] = tensors[done + k];
-      table.begin[k + 1] = table.begin[k] + div_up(table.tensor[k].n, kChunk);
-    }
-    done += table.count;
-    const int64_t chunks = table.begin[table.count];
-    const unsigned blocks = unsigned(chunks < 1 ? 1 : chunks < kMostBlocks ? chunks : kMostBlocks);
-    launch(where, {"adam", blocks, kBlock}, adam_kernel, table, c, lr, steps, done == count);
-  } while (done < count);
+  for_many(tensors, count, [&](const Many<AdamTensor<float>>& table, unsigned blocks, bool last) {
+    launch(where, {"adam", blocks, kBlock}, adam_kernel, table, c, lr, steps, last);
+  });
 }
 
 }  // namespace sga::kernels

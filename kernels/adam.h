@@ -23,10 +23,8 @@ template <class T>
 void adam(Cpu, const AdamTensor<T>* tensors, int count, double lr, double beta1, double beta2, double eps,
           int64_t t, bool eps_before_correction);
 
-/// The same in one launch (one more for every kMostAdamTensors tensors). The table lies on the host; lr and
-/// the count of finished steps lie on the device: t = *steps + 1, and *steps becomes t, so a captured step
-/// can be replayed.
-constexpr int kMostAdamTensors = 256;
+/// The same in one launch for every 256 tensors. The table lies on the host; lr and the count of finished steps
+/// lie on the device: t = *steps + 1, and *steps becomes t, so a captured step can be replayed.
 void adam(Cuda, const AdamTensor<float>* tensors, int count, const float* lr, double beta1, double beta2,
           double eps, uint64_t* steps, bool eps_before_correction);
 

@@ -1,7 +1,6 @@
 // Random numbers by counter, the same bits as the CPU's.
 //
-//   draw_kernel   a thread the four numbers of one Philox block: grid ceil(n / 1024), block 256, no shared
-//   memory.
+//   draw_kernel   a thread the four numbers of one Philox block: grid ceil(n / 1024), block 256, shared 0.
 //                 Writes 4 n bytes and reads nothing. uniform is bound by memory; normal by arithmetic: ten
 //                 rounds and two logarithms, roots, sines and cosines are some 300 instructions for 16 bytes.
 #include "kernels/random.h"

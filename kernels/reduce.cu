@@ -8,8 +8,7 @@
 //   short_rows_kernel    rows of up to 1024 numbers, C = 1: 1 to 32 lanes of a warp a row.
 //                        grid by rows, block 256, no shared memory
 //   column_sums_kernel   C > 1, the gradient of a bias: a block takes up to 64 neighbouring columns (of
-//   quads, if C is a
-//                        multiple of 4) of one chunk of rows. Its threads stand side by side on the columns,
+//                        quads, if C is a multiple of 4) of one chunk of rows. Its threads stand side by side on the columns,
 //                        in as many rows as fit, and add up rows that far apart; then the rows of threads are
 //                        added in pairs. grid A * strips * chunks (up to 528 if chunks > 1), block 256, 4 KB
 //                        of shared memory

@@ -95,7 +95,7 @@ TEST(Adam, ManyStepsLater) {
 }
 
 TEST(Adam, MoreTensorsThanALaunchTakes) {
-  const int tensors = kernels::kMostAdamTensors + 3, n = 5;  // neighbours in one array
+  const int tensors = 256 + 3, n = 5;  // neighbours in one array
   Net net({tensors * n});
   const kernels::AdamTensor<float> all = net.parameters[0]->on_gpu();
   std::vector<kernels::AdamTensor<float>> table;

@@ -178,6 +178,19 @@ TEST(Autograd, BranchingGraphsThatReuseNodes) {
   EXPECT_NEAR(gradients[1].item(), (value(-4, 2 + h) - value(-4, 2 - h)) / (2 * h), 1e-5);
 }
 
+TEST(Autograd, ManyContributionsToOneParameterAreAddedFromTheLeft) {
+  Tensor p = from_host<double>({3}, {1, 2, 4});
+  p.set_requires_grad();
+  Tensor sum = affine(p, 1);
+  std::vector<double> want(3, 1);
+  for (int k = 2; k <= 7; ++k) {
+    sum = add(sum, power(p, k));
+    for (size_t i = 0; i < 3; ++i) want[i] += k * std::pow(std::vector<double>{1, 2, 4}[i], k - 1);
+  }
+  for (const bool create_graph : {false, true})
+    EXPECT_EQ(to_host<double>(grad(sum, {p, p}, {}, create_graph)[1]), want);
+}
+
 TEST(Autograd, GradientsOfIntermediatesAndOfUnusedTensors) {
   Tensor x = full({2}, 3, Dtype::f64).set_requires_grad(),
          unused = full({3}, 1, Dtype::f64).set_requires_grad();

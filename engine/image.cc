@@ -1,6 +1,7 @@
 #include "engine/image.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 
@@ -101,6 +102,66 @@ void check_image(const Image& image, const char* what) {
 // NaN becomes 0.
 float clamp01(float v) { return v > 0 ? std::min(v, 1.0f) : 0.0f; }
 
+void put_big_endian(Bytes& out, uint64_t value, int n) {
+  while (n-- > 0) out.push_back(static_cast<std::byte>(value >> 8 * n));
+}
+
+void put_png_chunk(Bytes& png, const char* type, const unsigned char* data, size_t size) {
+  put_big_endian(png, size, 4);
+  const size_t at = png.size();
+  for (int i = 0; i < 4; ++i) png.push_back(static_cast<std::byte>(type[i]));
+  const auto* first = reinterpret_cast<const std::byte*>(data);
+  png.insert(png.end(), first, first + size);
+  put_big_endian(png, stbiw__crc32(reinterpret_cast<unsigned char*>(png.data() + at), int(png.size() - at)),
+                 4);
+}
+
+// What predicts a byte from its neighbours left, above and above left. Source: PNG specification 9.4.
+int paeth(int left, int up, int up_left) {
+  const int to_left = std::abs(up - up_left), to_up = std::abs(left - up_left),
+            to_up_left = std::abs(left + up - 2 * up_left);
+  if (to_left <= to_up && to_left <= to_up_left) return left;
+  return to_up <= to_up_left ? up : up_left;
+}
+
+// 16 bits a channel, which stb_image_write cannot; every row with the Paeth filter.
+Bytes encode_deep_png(const Image& image) {
+  const auto pixel = static_cast<size_t>(2 * image.channels), row = static_cast<size_t>(image.width) * pixel;
+  std::vector<uint8_t> above(row), now(row), filtered;
+  filtered.reserve(static_cast<size_t>(image.height) * (row + 1));
+  for (int64_t y = 0; y < image.height; ++y) {
+    const float* values = image.at(y, 0);
+    for (size_t i = 0; i < row; i += 2) {
+      const auto v = static_cast<uint16_t>(clamp01(values[i / 2]) * 65535.0f + 0.5f);
+      now[i] = static_cast<uint8_t>(v >> 8), now[i + 1] = static_cast<uint8_t>(v);
+    }
+    filtered.push_back(4);
+    for (size_t i = 0; i < row; ++i) {
+      const bool first = i < pixel;
+      const int left = first ? 0 : now[i - pixel], up_left = first ? 0 : above[i - pixel];
+      filtered.push_back(static_cast<uint8_t>(now[i] - paeth(left, above[i], up_left)));
+    }
+    std::swap(above, now);
+  }
+  int size = 0;
+  const std::unique_ptr<unsigned char, Free> packed(
+      stbi_zlib_compress(filtered.data(), static_cast<int>(filtered.size()), &size, 8));
+  SGA_CHECK(packed, "encode_png: no memory for a picture of ", image.width, "x", image.height);
+  constexpr std::array<uint8_t, 4> kColourType{0, 4, 2, 6};
+  Bytes header;
+  put_big_endian(header, static_cast<uint64_t>(image.width), 4);
+  put_big_endian(header, static_cast<uint64_t>(image.height), 4);
+  for (const uint8_t v :
+       {uint8_t{16}, kColourType[size_t(image.channels - 1)], uint8_t{0}, uint8_t{0}, uint8_t{0}})
+    header.push_back(std::byte{v});
+  Bytes png;
+  put_big_endian(png, 0x89504E470D0A1A0A, 8);
+  put_png_chunk(png, "IHDR", reinterpret_cast<const unsigned char*>(header.data()), header.size());
+  put_png_chunk(png, "IDAT", packed.get(), static_cast<size_t>(size));
+  put_png_chunk(png, "IEND", nullptr, 0);
+  return png;
+}
+
 }  // namespace
 
 Image decode_image(Span file, const std::string& name) {
@@ -137,12 +198,15 @@ Image decode_image(Span file, const std::string& name) {
 }
 
 Image load_image(const fs::path& path, int64_t channels) {
-  return convert_channels(decode_image(read_file(path, kMaxFileBytes), path.string()), channels);
+  const Image read = decode_image(read_file(path, kMaxFileBytes), path.string());
+  const Image image = convert_channels(read, channels ? channels : shown_channels(read));
+  return image.channels == 4 ? fill_hidden_colours(image) : image;
 }
 
 Image convert_channels(const Image& image, int64_t channels) {
   check_image(image, "convert_channels");
-  SGA_CHECK(channels == 1 || channels == 3, "convert_channels: channels must be 1 or 3, got ", channels);
+  SGA_CHECK(channels == 1 || channels == 3 || channels == 4,
+            "convert_channels: channels must be 1, 3 or 4, got ", channels);
   if (image.channels == channels) return image;
   const bool alpha = image.channels == 2 || image.channels == 4, colour = image.channels >= 3;
   Image out{image.height, image.width, channels, {}};
@@ -151,18 +215,22 @@ Image convert_channels(const Image& image, int64_t channels) {
   float* to = out.pixels.data();
   for (int64_t i = 0; i < image.height * image.width; ++i, from += image.channels, to += channels) {
     const float a = alpha ? from[image.channels - 1] : 1.0f;
+    const float over_white = channels == 4 ? 1.0f : a;
     float rgb[3];
-    for (int c = 0; c < 3; ++c) rgb[c] = from[colour ? c : 0] * a + (1.0f - a);
-    if (channels == 3)
-      std::copy_n(rgb, 3, to);
-    else
+    for (int c = 0; c < 3; ++c) rgb[c] = from[colour ? c : 0] * over_white + (1.0f - over_white);
+    if (channels == 1)
       *to = colour ? 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2] : rgb[0];
+    else
+      std::copy_n(rgb, 3, to);
+    if (channels == 4) to[3] = a;
   }
   return out;
 }
 
-Bytes encode_png(const Image& image) {
+Bytes encode_png(const Image& image, int bits) {
   check_image(image, "encode_png");
+  SGA_CHECK(bits == 8 || bits == 16, "encode_png: a channel has 8 or 16 bits, got ", bits);
+  if (bits == 16) return encode_deep_png(image);
   std::vector<uint8_t> bytes(image.pixels.size());
   std::transform(image.pixels.begin(), image.pixels.end(), bytes.begin(),
                  [](float v) { return static_cast<uint8_t>(clamp01(v) * 255.0f + 0.5f); });
@@ -175,7 +243,9 @@ Bytes encode_png(const Image& image) {
   return Bytes(first, first + size);
 }
 
-void save_png(const fs::path& path, const Image& image) { write_file(path, encode_png(image)); }
+void save_png(const fs::path& path, const Image& image, int bits) {
+  write_file(path, encode_png(image, bits));
+}
 
 Tensor to_tensor(const Image& image, Dtype dtype) {
   check_image(image, "to_tensor");

@@ -34,15 +34,23 @@ ImageInfo image_info(std::span<const std::byte> file, const std::string& name);
 /// the file.
 Image decode_image(std::span<const std::byte> file, const std::string& name);
 
-/// Reads a picture file as `channels` (1 or 3): grey is repeated, colour is averaged by Rec. 601 weights,
-/// alpha is composited over white.
+/// Reads a picture file as `channels` (1, 3 or 4; 0: as many as it shows): see convert_channels. With 4,
+/// fill_hidden_colours follows.
 Image load_image(const fs::path& path, int64_t channels = 3);
+/// To 1 or 3 channels alpha is composited over white; to 4 it is kept, or 1. Grey is repeated, colour
+/// averaged by Rec. 601 weights.
 Image convert_channels(const Image& image, int64_t channels);
+/// The channels that hold all a picture shows: 1 for grey, 3 for colour, 4 if a pixel is not opaque.
+int64_t shown_channels(const Image& image);
+/// RGBA: where alpha is 0 the colour means nothing (often black), but resampling would drag it into what is
+/// seen. Such pixels take the colours of the visible ones around them, ever coarser averages far from them
+/// (pull-push; Gortler et al. 1996, The Lumigraph, 3.4). Alpha stays.
+Image fill_hidden_colours(const Image& image);
 
-/// 8-bit PNG; values are clamped to [0,1] and rounded.
-Bytes encode_png(const Image& image);
+/// PNG of `bits` (8 or 16) a channel; values are clamped to [0,1] and rounded.
+Bytes encode_png(const Image& image, int bits = 8);
 /// Atomic: see write_file.
-void save_png(const fs::path& path, const Image& image);
+void save_png(const fs::path& path, const Image& image, int bits = 8);
 
 /// (1,H,W,C) in [-1,1]: 2v - 1.
 Tensor to_tensor(const Image& image, Dtype dtype = Dtype::f32);

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 
 namespace sga {
@@ -19,6 +20,17 @@ MemoryStats memory_stats();
 void reset_memory_peak();
 /// Gives every cached block back to the system.
 void release_cached_memory();
+
+/// What a process whose tensors hold `peak` bytes at most takes from its device: with freed blocks that are
+/// kept, a program's own 35 MB on the host, or on a GPU the pool of a captured step beside the eager one and
+/// half a GB of libraries. Host: within 10 % of what training SinGAN took; the GPU's is an estimate.
+int64_t process_bytes(int64_t peak);
+/// Bytes that can still be had where float32 tensors live: the GPU's free memory; on the host what the system
+/// calls available, or the room left under the limit of the control group (v1, v2), if that is less. -1 if
+/// unknown.
+int64_t available_memory();
+/// The host's, read from the files below `root`/proc and `root`/sys/fs/cgroup.
+int64_t available_host_memory(const std::filesystem::path& root);
 
 /// Upper bound on live + cached bytes of each place; 0 (the default) means none. Beyond it the cache is
 /// released, then allocation fails with an Error that names the bytes.

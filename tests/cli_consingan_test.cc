@@ -66,8 +66,10 @@ TEST_F(CliConsingan, RefusesWhatCannotBe) {
   const auto refused = [&](const Words& words, const std::string& part, int code = 2) {
     expect_refused("singan", training(words + Words{"--out", at("bad")}), code, part);
   };
-  refused({"--preset", "official"}, "--preset is an option of --method singan, not of consingan");
-  refused({"--scale-factor", "0.7"}, "--scale-factor is an option of --method singan");
+  refused({"--preset", "official"}, "--preset official is SinGAN's");
+  refused({"--scale-factor", "0.7"}, "--scale-factor is an option of --method singan, not of consingan");
+  refused({"--plateau", "100"}, "--plateau is an option of --method singan");
+  refused({"--forecast"}, "--forecast is an option of --method singan");
   refused({"--lr-scale", "1.5"}, "--lr-scale");
   refused({"--lr-scale", "nan"}, "lr_scale must lie between 0 and 1", 1);
   refused({"--min-size", "3"}, "--min-size", 1);
@@ -106,6 +108,20 @@ TEST_F(CliConsingan, DamagedModels) {
   refused([](Checkpoint& c) { c.tensors.erase("generator.stage2.conv0.bias"); }, "stage2.conv0.bias");
   refused([](Checkpoint& c) { c.tensors["image"] = zeros({1, 300, 300, 3}); }, "larger than");
   refused([](Checkpoint& c) { c.tensors["image"] = zeros({1, 32, 40, 4}); }, "generator.head");
+}
+
+TEST_F(CliConsingan, GreyPicturesOfSixteenBits) {
+  save_png(folder / "grey.png", convert_channels(test_picture(26, 32), 1), 16);
+  const Outcome outcome =
+      run_tool("singan", {"train", "--method", "consingan", "--stages", "2", "--iterations", "1", "--quiet",
+                          "--image", at("grey.png"), "--out", at("run")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  for (const char* name : {"training.png", "level_0_reconstruction.png", "sample_000.png"}) {
+    const ImageInfo info = image_info(read_file(folder / "run" / name), name);
+    EXPECT_EQ(info.channels, 1) << name;
+    EXPECT_EQ(info.bits, 16) << name;
+  }
+  EXPECT_TRUE(contains(run_tool("singan", {"info", at("run")}).out, "1 of 16 bits"));
 }
 
 TEST_F(CliConsingan, FullDiskLeavesWholeFiles) {

@@ -93,12 +93,15 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
                                {"singanimation", "expand"}})
     expect(command, shared);
   expect({"singan", "train"}, {{"--image", "Picture to train on"},
-                               {"--out", "REQUIRED"},
+                               {"--out", "only --forecast needs none"},
+                               {"--channels", "=auto"},
+                               {"--bits", "=auto"},
+                               {"--plateau", "=0"},
+                               {"--save-every", "=0"},
                                {"--iterations", "=0"},
                                {"--resume", "Go on"},
                                {"--force", "not empty"},
-                               {"--preset", "=default"},
-                               {"--quality", "=standard"},
+                               {"--preset", "=standard"},
                                {"--min-size", "=25"},
                                {"--max-size", "=250"},
                                {"--scale-factor", "=0.75"},

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/checkpoint.h"
+#include "engine/memory.h"
 #include "tests/cli.h"
 #include "tests/picture_bytes.h"
 
@@ -19,7 +20,9 @@ class CliSingan : public CliTest {
   void SetUp() override { save_png(folder / "picture.png", test_picture(32, 40)); }
 
   Words training(const Words& more = {}, const std::string& iterations = "2") const {
-    return Words{"train", "--image", at("picture.png"), "--iterations", iterations, "--quiet"} + more;
+    return Words{"train", "--image",      at("picture.png"), "--preset",
+                 "full",  "--iterations", iterations,        "--quiet"} +
+           more;
   }
   void train(const std::string& out) const {
     const Outcome outcome = run_tool("singan", training({"--out", at(out)}));
@@ -59,7 +62,8 @@ TEST_F(CliSingan, FromAPictureToSamples) {
       Words{});
   expect_refused("singan", training({"--out", at("run")}), 1, "--resume");
   // The same seed gives the same bytes, --quiet or not; the page names no time and no folder.
-  const Words aloud = {"train", "--image", at("picture.png"), "--iterations", "2", "--out", at("again")};
+  const Words aloud = {"train",        "--image", at("picture.png"), "--preset", "full",
+                       "--iterations", "2",       "--out",           at("again")};
   EXPECT_EQ(run_tool("singan", aloud).code, 0);
   EXPECT_EQ(differences(trained, contents(folder / "again"), {"config.json"}), Words{});
 }
@@ -159,8 +163,8 @@ TEST_F(CliSingan, FoldersThatCannotBe) {
   expect_refused("singan", training({"--resume", "--out", at("theirs")}), 1, "holds files but no run");
   expect_refused("singan", training({"--resume", "--seed", "5", "--out", at("run")}), 2,
                  "the run was started with --seed 0, not 5");
-  expect_refused("singan", training({"--resume", "--preset", "official", "--out", at("run")}), 2,
-                 "--preset default, not official");
+  expect_refused("singan", Words{"train", "--resume", "--preset", "official", "--out", at("run")}, 2,
+                 "--preset full, not official");
   expect_refused("singan", training({"--resume", "--out", at("run")}, "3"), 2, "--iterations 2");
   write_text(folder / "run/config.json", "{\"tool\": ");
   expect_refused("singan", training({"--resume", "--out", at("run")}), 1, "is not the config.json of a run");
@@ -195,8 +199,11 @@ TEST_F(CliSingan, OptionsThatCannotBe) {
     expect_refused("singan", words + Words{"--out", at("bad")}, code, part);
   };
   refused({"train"}, "--image");
-  refused(training({"--quality", "full"}), "--quality");
-  refused(training({"--preset", "oficial"}), "--preset: oficial");
+  refused({"train", "--image", at("picture.png"), "--preset", "oficial"}, "--preset: oficial");
+  refused(training({"--channels", "2"}), "--channels: 2");
+  refused(training({"--bits", "12"}), "--bits: 12");
+  refused(training({"--plateau", "10"}), "at least 50", 1);
+  refused(training({"--save-every", "-1"}), "--save-every");
   refused(training({"--resume", "--force"}), "--resume");
   refused(training({"--scale-factor", "nan"}), "--scale-factor", 1);
   refused(training({"--min-size", "3"}), "--min-size", 1);
@@ -288,14 +295,74 @@ TEST_F(CliSingan, ForceRemovesWhatTheRunBeforeLeft) {
 TEST_F(CliSingan, CriticStepsAsAsked) {
   const auto steps_of = [&](const Words& words) {
     fs::remove_all(folder / "run");
-    const Outcome outcome = run_tool("singan", training(words + Words{"--out", at("run")}));
+    const Outcome outcome = run_tool("singan", Words{"train", "--image", at("picture.png"), "--iterations",
+                                                     "1", "--quiet", "--out", at("run")} +
+                                                   words);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return load_checkpoint(folder / "run/model.safetensors").meta("config.critic_updates");
   };
-  EXPECT_EQ(steps_of({}), "3");  // --iterations alone
-  EXPECT_EQ(steps_of({"--critic-steps", "1"}), "1");
+  EXPECT_EQ(steps_of({"--preset", "full"}), "3");
+  EXPECT_EQ(steps_of({"--preset", "official"}), "3");
+  EXPECT_EQ(steps_of({"--preset", "quick"}), "1");
+  EXPECT_EQ(steps_of({"--preset", "full", "--critic-steps", "2"}), "2");
+  EXPECT_EQ(steps_of({}), "1");  // standard
   EXPECT_TRUE(contains(run_tool("singan", {"info", at("run")}).out, "1 an iteration"));
   expect_refused("singan", training({"--critic-steps", "-1", "--out", at("bad")}), 2, "--critic-steps");
+}
+
+TEST_F(CliSingan, GreyTransparentAndDeepPictures) {
+  const Image colour = test_picture(26, 32);
+  save_png(folder / "grey.png", convert_channels(colour, 1), 16);
+  Image soft = convert_channels(colour, 4);
+  for (int64_t y = 0; y < 26; ++y)
+    for (int64_t x = 0; x < 32; ++x) soft.at(y, x)[3] = x < 8 ? 0.0f : 1.0f;
+  save_png(folder / "soft.png", soft);
+  const auto expect_pictures = [&](const Words& words, int64_t channels, int64_t bits) {
+    fs::remove_all(folder / "run");
+    const Outcome outcome =
+        run_tool("singan", Words{"train", "--iterations", "1", "--quiet", "--out", at("run")} + words);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    for (const char* name :
+         {"training.png", "level_0_reconstruction.png", "level_0_sample.png", "sample_000.png"}) {
+      const ImageInfo info = image_info(read_file(folder / "run" / name), name);
+      EXPECT_EQ(info.channels, channels) << name;
+      EXPECT_EQ(info.bits, bits) << name;
+    }
+    expect_whole_files(folder / "run");
+    const std::string said = std::to_string(channels) + " of " + std::to_string(bits) + " bits";
+    EXPECT_TRUE(contains(run_tool("singan", {"info", at("run")}).out, said));
+  };
+  expect_pictures({"--image", at("grey.png")}, 1, 16);
+  expect_pictures({"--image", at("grey.png"), "--bits", "8", "--channels", "3"}, 3, 8);
+  expect_pictures({"--image", at("soft.png"), "--preset", "official"}, 4, 8);
+  expect_pictures({"--image", at("soft.png"), "--channels", "1", "--bits", "16"}, 1, 16);
+}
+
+TEST_F(CliSingan, ForecastBeforeTheWork) {
+  const Outcome alone = run_tool("singan", {"train", "--image", at("picture.png"), "--forecast"});
+  EXPECT_EQ(alone.code, 0) << alone.err;
+  EXPECT_TRUE(contains(alone.out, "forecast: 2 levels up to 40x32, 600 iterations each, in about "))
+      << alone.out;
+  EXPECT_TRUE(contains(alone.out, "of memory")) << alone.out;
+  const Words words = {"train", "--image", at("picture.png"), "--iterations", "2", "--out", at("run")};
+  EXPECT_EQ(run_tool("singan", words + Words{"--forecast"}).code, 0);
+  EXPECT_FALSE(fs::exists(folder / "run"));
+  EXPECT_TRUE(contains(run_tool("singan", words).out, "2 iterations each, in about 1 s"));
+  expect_refused("singan", {"train", "--image", at("picture.png")}, 2, "--out is required");
+  expect_refused("singan", words + Words{"--forecast", "--resume"}, 2, "--forecast");
+}
+
+TEST_F(CliSingan, TrainingsThatDoNotFitAreRefused) {
+  constexpr int64_t kSide = 4000;  // takes about 600 GB
+  if (available_host_memory("/") > 500'000'000'000) GTEST_SKIP() << "this machine has the memory";
+  save_png(folder / "large.png", {kSide, kSide, 1, std::vector<float>(kSide * kSide, 0.5f)});
+  const Words words = {"train", "--image", at("large.png"), "--device", "cpu", "--max-size", "4000"};
+  for (const Words& more : {Words{"--forecast"}, {"--out", at("bad")}})
+    expect_refused("singan", words + more, 1, "are available; give --max-size ");
+  const std::string said = run_tool("singan", words + Words{"--forecast"}).err;
+  const size_t at_number = said.find("--max-size ") + 11;
+  const std::string fits = said.substr(at_number, said.find(' ', at_number) - at_number);
+  EXPECT_LT(std::stoi(fits), 4000) << said;
 }
 
 }  // namespace

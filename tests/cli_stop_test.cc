@@ -23,10 +23,22 @@ class CliStop : public CliTest {
     make_face_set(folder / "faces.sgd");
   }
 
-  // Five levels of 24 iterations, a checkpoint after each.
+  // Five levels of 24 iterations, a checkpoint after each and after every tenth iteration of all.
   Words singan() const {
-    return {"train",        "--image", at("picture.png"), "--min-size", "12",     "--scale-factor", "0.9",
-            "--iterations", "24",      "--seed",          "3",          "--quiet"};
+    return {"train",
+            "--image",
+            at("picture.png"),
+            "--min-size",
+            "12",
+            "--scale-factor",
+            "0.9",
+            "--iterations",
+            "24",
+            "--seed",
+            "3",
+            "--save-every",
+            "10",
+            "--quiet"};
   }
   // Four levels; at the last the first stage stands still.
   Words consingan() const {
@@ -128,6 +140,36 @@ TEST_F(CliStop, GanimationStopsAndGoesOn) {
 }
 TEST_F(CliStop, SinganSurvivesKills) { expect_survives_kills("singan", singan()); }
 TEST_F(CliStop, GanimationSurvivesKills) { expect_survives_kills("ganimation", ganimation()); }
+
+// A kill within a level loses what was done after the checkpoint within it, no more; the page shows where the
+// run stood.
+TEST_F(CliStop, SinganGoesOnWithinALevel) {
+  const Words words = {"train",      "--image", at("picture.png"), "--min-size", "12",
+                       "--max-size", "13",      "--iterations",    "147",        "--save-every",
+                       "7",          "--quiet"};
+  ASSERT_EQ(run_tool("singan", words + Words{"--out", at("straight")}).code, 0);
+  const auto iteration_of = [&](const char* run) {
+    const fs::path file = folder / run / "checkpoint.safetensors";
+    return fs::exists(file) ? std::stoi(load_checkpoint(file).meta("train.iteration")) : 0;
+  };
+  ToolProcess process("singan", words + Words{"--out", at("killed")});
+  ASSERT_TRUE(
+      process.wait_until([&] { return fs::exists(folder / "killed/checkpoint.previous.safetensors"); }));
+  process.send(SIGKILL);
+  EXPECT_EQ(process.wait().code, 1000 + SIGKILL);
+  EXPECT_EQ(iteration_of("killed") % 7, 0);
+  const Outcome stopped = run_and_stop("singan", words, "stopped", SIGINT, "checkpoint.previous.safetensors");
+  EXPECT_EQ(stopped.code, 130);
+  const std::string page = text_of(folder / "stopped/index.html");
+  EXPECT_TRUE(contains(page, "iteration " + std::to_string(iteration_of("stopped")) + " of 147"));
+  EXPECT_TRUE(contains(page, "http-equiv=\"refresh\"") && contains(page, "polyline"));
+  expect_local_page(folder / "stopped/index.html");
+  for (const char* run : {"killed", "stopped"}) {
+    EXPECT_EQ(run_tool("singan", words + Words{"--resume", "--out", at(run)}).code, 0);
+    expect_same_run("singan", run);
+    EXPECT_EQ(text_of(folder / run / "index.html"), text_of(folder / "straight/index.html"));
+  }
+}
 
 // The second signal leaves at once: the state is the one saved last, and it is whole.
 TEST_F(CliStop, TheSecondSignalLeavesAtOnce) {

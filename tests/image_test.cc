@@ -329,6 +329,8 @@ TEST(Image, FilesThroughTheDisk) {
   save_png(folder / "a.png", image);
   expect_pixels(load_image(folder / "a.png"), 5, 6, 3, image.pixels);
   EXPECT_EQ(load_image(folder / "a.png", 1).channels, 1);
+  save_png(folder / "hidden.png", {1, 2, 4, {1, 0, 0, 1, 0, 0, 0, 0}}, 16);
+  expect_pixels(load_image(folder / "hidden.png", 4), 1, 2, 4, {1, 0, 0, 1, 1, 0, 0, 0});
   write_file(folder / "b.png", "text");
   for (const char* name : {"b.png", "none.png", "."})
     EXPECT_NE(error_text([&] { load_image(folder / name); }).find((folder / name).string()),
@@ -349,7 +351,62 @@ TEST(Image, ConvertsChannels) {
   const Image grey{1, 1, 1, {0.3f}};
   expect_pixels(convert_channels(grey, 3), 1, 1, 3, {0.3f, 0.3f, 0.3f});
   expect_pixels(convert_channels(grey, 1), 1, 1, 1, {0.3f});
-  EXPECT_NE(error_text([&] { convert_channels(grey, 2); }).find("1 or 3, got 2"), std::string::npos);
+  EXPECT_NE(error_text([&] { convert_channels(grey, 2); }).find("1, 3 or 4, got 2"), std::string::npos);
+  expect_pixels(convert_channels(grey, 4), 1, 1, 4, {0.3f, 0.3f, 0.3f, 1});
+  expect_pixels(convert_channels(grey_alpha, 4), 1, 2, 4, {0.5f, 0.5f, 0.5f, 0, 0.5f, 0.5f, 0.5f, 1});
+  expect_pixels(convert_channels(rgba, 4), 1, 2, 4, rgba.pixels);
+}
+
+TEST(Image, TellsWhichChannelsAreSeen) {
+  EXPECT_EQ(shown_channels({1, 1, 1, {0.3f}}), 1);
+  EXPECT_EQ(shown_channels({1, 1, 2, {0.3f, 1}}), 1);
+  EXPECT_EQ(shown_channels({1, 2, 2, {0.3f, 1, 0.3f, 0.99f}}), 4);
+  EXPECT_EQ(shown_channels({1, 1, 3, {0.3f, 0.3f, 0.3f}}), 3);
+  EXPECT_EQ(shown_channels({1, 1, 4, {0, 0, 0, 1}}), 3);
+  EXPECT_EQ(shown_channels({1, 2, 4, {0, 0, 0, 1, 0, 0, 0, 0}}), 4);
+}
+
+TEST(Image, HiddenColoursComeFromTheVisibleOnesAround) {
+  // Opaque red in the two left columns, opaque blue in the last of 16; black under alpha 0 between them.
+  Image image{5, 16, 4, std::vector<float>(5 * 16 * 4, 0)};
+  for (int64_t y = 0; y < 5; ++y)
+    for (const int64_t x : {0, 1, 15}) image.at(y, x)[x < 2 ? 0 : 2] = image.at(y, x)[3] = 1;
+  const Image filled = fill_hidden_colours(image);
+  for (int64_t y = 0; y < 5; ++y)
+    for (int64_t x = 0; x < 16; ++x) {
+      EXPECT_EQ(filled.at(y, x)[3], image.at(y, x)[3]);
+      EXPECT_NEAR(filled.at(y, x)[0] + filled.at(y, x)[2], 1, 1e-6) << x;  // a mixture, nothing of the black
+      EXPECT_EQ(filled.at(y, x)[1], 0);
+      EXPECT_TRUE(image.at(y, x)[3] == 0 || filled.at(y, x)[0] == image.at(y, x)[0]);
+    }
+  EXPECT_GT(filled.at(2, 2)[0], 0.7f);
+  EXPECT_GT(filled.at(2, 14)[2], 0.7f);
+  const Image hidden{2, 2, 4, std::vector<float>(16, 0)};
+  expect_pixels(fill_hidden_colours(hidden), 2, 2, 4, hidden.pixels);
+  EXPECT_NE(error_text([] { fill_hidden_colours({1, 1, 3, {0, 0, 0}}); }), "");
+}
+
+TEST(Image, SixteenBitsRoundTripExactly) {
+  for (int64_t channels = 1; channels <= 4; ++channels)
+    for (auto [h, w] : {std::pair<int64_t, int64_t>{1, 1}, {7, 13}, {512, 128}}) {  // the last: every value
+      Image image{h, w, channels, {}};
+      for (int64_t i = 0; i < h * w * channels; ++i)
+        image.pixels.push_back(float(i * (w < 128 ? 25'717 : 1) % 65536) / 65535.0f);
+      const Bytes png = encode_png(image, 16);
+      EXPECT_EQ(image_info(png, "x").bits, 16);
+      const Image read = decode_image(png, "x");
+      EXPECT_EQ(read.channels, channels);
+      EXPECT_EQ(read.pixels, image.pixels);
+      EXPECT_EQ(encode_png(to_image(to_tensor(read)), 16), png);  // [-1,1] in between loses nothing
+    }
+  // A smooth picture is not stored byte by byte.
+  Image ramp{64, 64, 3, {}};
+  for (int64_t i = 0; i < 64 * 64 * 3; ++i) ramp.pixels.push_back(float(i / 3) / 4096.0f);
+  EXPECT_LT(encode_png(ramp, 16).size(), 64u * 64 * 6 / 4);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  expect_pixels(decode_image(encode_png({1, 3, 1, {-1, nan, 2}}, 16), "x"), 1, 3, 1, {0, 0, 1});
+  EXPECT_NE(error_text([] { encode_png({1, 1, 1, {0}}, 12); }).find("8 or 16"), std::string::npos);
+  EXPECT_NE(error_text([] { encode_png({1, 1, 5, std::vector<float>(5)}, 16); }), "");
 }
 
 TEST(Image, EncodingClampsAndRounds) {

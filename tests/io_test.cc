@@ -16,6 +16,7 @@
 #include <random>
 #include <thread>
 
+#include "engine/memory.h"
 #include "tests/error_text.h"
 #include "tests/temp_folder.h"
 
@@ -432,6 +433,39 @@ TEST(Io, RefusesAFolderItCannotWriteInto) {
   Faults faults{"open", 1, EROFS};  // root is stopped by nothing less than a read-only file system
   const ReplacedCalls replaced(faulty_calls(faults));
   EXPECT_NE(error_text([&] { make_folder(folder.path()); }).find("Read-only"), std::string::npos);
+}
+
+// ---- what the system says about memory
+
+TEST(AvailableMemory, LeastOfSystemAndControlGroups) {
+  TempFolder root;
+  const auto put = [&](const std::string& file, const std::string& text) {
+    make_folder((root / file).parent_path());
+    write_file(root / file, text);
+  };
+  constexpr int64_t kGiB = int64_t{1} << 30;
+  EXPECT_EQ(available_host_memory(root.path()), -1);
+  put("proc/meminfo", "MemTotal:       16777216 kB\nMemFree: 1 kB\nMemAvailable:   8388608 kB\n");
+  EXPECT_EQ(available_host_memory(root.path()), 8 * kGiB);
+  // Version 2: a limit of the group or of one above it; file pages can be dropped.
+  put("proc/self/cgroup", "0::/a/b\n");
+  put("sys/fs/cgroup/a/b/memory.max", "max\n");
+  put("sys/fs/cgroup/a/b/memory.current", "1073741824\n");
+  EXPECT_EQ(available_host_memory(root.path()), 8 * kGiB);
+  put("sys/fs/cgroup/a/memory.max", "4294967296\n");
+  put("sys/fs/cgroup/a/memory.current", "2147483648\n");
+  EXPECT_EQ(available_host_memory(root.path()), 2 * kGiB);
+  put("sys/fs/cgroup/a/memory.stat", "anon 1073741824\ninactive_file 536870912\n");
+  EXPECT_EQ(available_host_memory(root.path()), 2 * kGiB + kGiB / 2);
+  put("sys/fs/cgroup/a/memory.current", "6442450944\n");
+  EXPECT_EQ(available_host_memory(root.path()), 0);
+  // Version 1: in a container the group's path may not exist, its limit is at the top.
+  put("proc/self/cgroup", "9:name=systemd:/\n4:cpuset,memory:/docker/x\nbroken\n");
+  EXPECT_EQ(available_host_memory(root.path()), 8 * kGiB);
+  put("sys/fs/cgroup/memory/memory.limit_in_bytes", "3221225472\n");
+  put("sys/fs/cgroup/memory/memory.usage_in_bytes", "1073741824\n");
+  EXPECT_EQ(available_host_memory(root.path()), 2 * kGiB);
+  EXPECT_NE(available_host_memory("/"), 0);
 }
 
 }  // namespace

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "engine/memory.h"
 #include "engine/ops.h"
+#include "models/singan/forecast.h"
 #include "models/singan/sampling.h"
 #include "models/singan/training.h"
 #include "tests/error_text.h"
@@ -509,6 +511,62 @@ TEST(SinganTraining, ReconstructionLossFalls) {
   EXPECT_LT(last[1], first[1]);
 }
 
+// A picture of C channels; the last of four is an alpha of soft discs.
+Tensor picture_of(int64_t channels) {
+  std::vector<float> v;
+  for (int y = 0; y < 32; ++y)
+    for (int x = 0; x < 32; ++x)
+      for (int c = 0; c < channels; ++c)
+        v.push_back(c == 3 ? float(std::tanh(3 * std::sin(0.4 * x) * std::sin(0.4 * y)))
+                           : float(0.8 * std::sin(0.35 * x + 0.9 * c) * std::cos(0.28 * y)));
+  return from_host({1, 32, 32, channels}, v);
+}
+
+double rms(const Tensor& a, const Tensor& b) { return std::sqrt(mse(a, b).item()); }
+
+TEST(SinganTraining, LearnsGreyAndTransparentPictures) {
+  for (const int64_t channels : {1, 4}) {
+    SCOPED_TRACE(channels);
+    const Tensor picture = picture_of(channels);
+    Config config = small_config("default", 80);
+    config.critic_updates = 1;
+    Trainer trainer(config, picture);
+    trainer.run();
+    const Model& trained = trainer.model();
+    EXPECT_EQ(trained.channels(), channels);
+    const Tensor made = reconstruction(trained);
+    ASSERT_EQ(made.shape(), picture.shape());
+    EXPECT_LT(rms(made, picture), 0.2);
+    // Alpha too: a flat one would be off by 0.6.
+    EXPECT_LT(rms(slice(made, 3, channels - 1, 1), slice(picture, 3, channels - 1, 1)), 0.25);
+    // Stored and loaded, it makes the same pictures of as many channels.
+    Checkpoint checkpoint;
+    store(trained, checkpoint);
+    const Model loaded = load_model(decode_checkpoint(encode_checkpoint(checkpoint), "model"));
+    EXPECT_EQ(to_host<float>(reconstruction(loaded)), to_host<float>(made));
+    Rng rng(1);
+    EXPECT_EQ(random_sample(loaded, {.scale_h = 1.5}, rng).shape(), (Shape{1, 32, 48, channels}));
+    EXPECT_EQ(inject(loaded, picture, 1, rng).shape(), picture.shape());
+    EXPECT_THROW(inject(loaded, small_picture(), 1, rng), Error);
+  }
+  EXPECT_NE(error_text([] { make_model(small_config("default", 1), picture_of(2)); }).find("1, 3 or 4"),
+            std::string::npos);
+}
+
+TEST(SinganTraining, ChannelsStopAndResume) {
+  for (const char* name : {"default", "official"})
+    for (const int64_t channels : {1, 4}) {
+      const Config config = small_config(name, 4);
+      Trainer straight(config, picture_of(channels)), stopped(config, picture_of(channels));
+      straight.run();
+      int count = 0;
+      stopped.run([&](const Progress&) { return ++count < 6; });
+      Trainer resumed(decode_checkpoint(bytes_of(stopped), "saved"));
+      resumed.run();
+      EXPECT_TRUE(bytes_of(resumed) == bytes_of(straight)) << name << channels;
+    }
+}
+
 // Recorded from this code in double, after the goldens passed: the losses at the end of both levels. Training
 // is chaotic (a difference of 1e-8 grows tenfold an iteration), so the trace is short.
 TEST(SinganTraining, FollowsTheRecordedTrace) {
@@ -563,6 +621,148 @@ TEST(SinganTraining, StopAndResumeGivesTheSameBytes) {
       EXPECT_TRUE(bytes_of(resumed) == want);
     }
   }
+}
+
+TEST(SinganTraining, PreviewsChangeNothing) {
+  for (const char* name : {"default", "official"}) {
+    const Config config = small_config(name, 4);
+    Trainer straight(config, small_picture()), watched(config, small_picture());
+    straight.run();
+    int level = -1;
+    watched.run([&](const Progress& p) {
+      const Model now = watched.preview();
+      EXPECT_EQ(now.finished(), p.level + 1);
+      Rng rng(1);
+      const Tensor sample = random_sample(now, {}, rng);
+      EXPECT_EQ(sample.dim(1), now.size(p.level).h);
+      EXPECT_EQ(reconstruction(now).shape(), sample.shape());
+      level = p.level;
+      return true;
+    });
+    EXPECT_EQ(level, 1);
+    EXPECT_EQ(watched.preview().finished(), 2);
+    EXPECT_TRUE(bytes_of(watched) == bytes_of(straight)) << name;
+  }
+}
+
+TEST(SinganPlateau, ToldFromLearningAndFromNoise) {
+  const auto curve = [](int64_t n, auto reconstruction, auto gap) {
+    LearningCurve c;
+    for (int64_t i = 0; i < n; ++i) c.add(reconstruction(i), gap(i), 20);
+    return c;
+  };
+  const auto noise = [](int64_t i) { return 0.1 * std::sin(double(17 * i * i)); };
+  const auto still = [&](int64_t i) { return 1 + noise(i); };
+  const auto falling = [&](int64_t i) { return 2 - 0.05 * double(i) + 0.1 * noise(i); };
+  const auto constant = [](int64_t) { return 0.5; };
+  EXPECT_TRUE(on_plateau(curve(20, still, still), 10));
+  EXPECT_TRUE(on_plateau(curve(20, constant, constant), 10));
+  EXPECT_TRUE(on_plateau(curve(50, still, still), 10));
+  EXPECT_FALSE(on_plateau(curve(19, still, still), 10));
+  EXPECT_FALSE(on_plateau(curve(20, falling, still), 10));
+  EXPECT_FALSE(on_plateau(curve(20, still, falling), 10));
+  EXPECT_FALSE(on_plateau(curve(20, still, [&](int64_t i) { return -falling(i); }), 10));
+  EXPECT_TRUE(on_plateau(curve(
+                             20, [&](int64_t i) { return -falling(i); }, still),
+                         10));  // it may rise
+  const LearningCurve some = curve(7, still, falling);
+  const LearningCurve read = parse_curve(text_of(some), "curve");
+  EXPECT_EQ(read.reconstruction, some.reconstruction);
+  EXPECT_EQ(read.gap, some.gap);
+  EXPECT_TRUE(parse_curve("", "curve").gap.empty());
+  EXPECT_NE(error_text([] { parse_curve("1 2 3", "curve"); }).find("cut"), std::string::npos);
+  EXPECT_NE(error_text([] { parse_curve("1 x", "curve"); }).find("'x'"), std::string::npos);
+}
+
+TEST(SinganPlateau, EndsALevelThatNoLongerLearns) {
+  Config config = small_config("default", 1000);
+  config.pyramid.min_size = 16, config.pyramid.max_size = 20;
+  config.base_channels = 2;
+  config.critic_updates = 1;
+  config.plateau = 50;
+  config.lr = 1e-8;  // nothing moves but for the noise of the draws
+  std::vector<int64_t> lengths;
+  const auto train = [&](Trainer& trainer, int64_t most) {
+    return trainer.run([&](const Progress& p) {
+      if (p.level_done) lengths.push_back(p.iteration);
+      return --most > 0;
+    });
+  };
+  Trainer straight(config, small_picture());
+  EXPECT_TRUE(train(straight, 1'000'000));
+  ASSERT_EQ(lengths.size(), 2u);
+  for (const int64_t length : lengths) {
+    EXPECT_GE(length, 200);  // two windows for each of the two plateaus
+    EXPECT_LT(length, 500);
+  }
+  const Bytes want = bytes_of(straight);
+  // Stopped between the plateaus and at the end of the level.
+  for (const int64_t stop : {150L, long(lengths[0])}) {
+    SCOPED_TRACE(stop);
+    Trainer stopped(config, small_picture());
+    EXPECT_FALSE(train(stopped, stop));
+    Trainer resumed(decode_checkpoint(bytes_of(stopped), "saved"));
+    EXPECT_TRUE(resumed.run());
+    EXPECT_TRUE(bytes_of(resumed) == want);
+  }
+  // A level that learns takes all its iterations.
+  config.lr = 5e-4;
+  config.iterations = 110;
+  lengths.clear();
+  Trainer learning(config, small_picture());
+  train(learning, 1'000'000);
+  EXPECT_EQ(lengths, (std::vector<int64_t>{110, 110}));
+  config.plateau = 10;
+  EXPECT_NE(error_text([&] { check(config); }).find("at least 50"), std::string::npos);
+}
+
+TEST(SinganForecast, MemoryAsItTurnsOut) {
+  for (const char* name : {"default", "official"})
+    for (const int64_t channels : {1, 4}) {
+      SCOPED_TRACE(name);
+      Config config = small_config(name, 1);
+      config.pyramid.min_size = 48, config.pyramid.max_size = 64;
+      config.base_channels = 16;
+      std::vector<float> values(size_t(64 * 56 * channels));
+      for (size_t i = 0; i < values.size(); ++i) values[i] = float(std::sin(0.1 * double(i)));
+      const Tensor picture = from_host({1, 64, 56, channels}, values);
+      const int64_t before = memory_stats().live;
+      reset_memory_peak();
+      Trainer trainer(config, picture);
+      trainer.run();
+      const auto took = double(memory_stats().peak - before);
+      EXPECT_NEAR(double(peak_bytes(config, trainer.model().pyramid, channels)), took, 0.15 * took);
+    }
+}
+
+TEST(SinganForecast, CountsAsTheSpecificationDoes) {  // spec C.1, the default pyramid of 188x250
+  Config config = preset("official");
+  const Pyramid pyramid = make_pyramid(188, 250, config.pyramid);
+  ASSERT_EQ(pyramid.count(), 10);
+  const auto expect = [&](int level, double gflop) {
+    EXPECT_NEAR(iteration_flops(config, pyramid, 3, level) / 1e9, gflop, 0.015 * gflop);
+  };
+  expect(0, 2.42);
+  expect(4, 61.22);
+  expect(9, 2412.46);
+  // Other ways to step cost less or more, by the passes they leave out or add.
+  config.generator_steps = GeneratorSteps::accum;
+  expect(9, 2412.46 - 10 * 43.82);
+  config.generator_steps = GeneratorSteps::fresh;
+  expect(9, 2412.46 + 2 * 43.82 + 4 * 39.71);
+}
+
+TEST(SinganForecast, TimeIsMeasuredAndTouchesNothing) {
+  Config config = small_config("default", 2);
+  Trainer straight(config, small_picture()), forecast(config, small_picture());
+  const std::vector<double> seconds = iteration_seconds(config, forecast.model().pyramid, 3);
+  ASSERT_EQ(seconds.size(), 2u);
+  for (const double s : seconds) {
+    EXPECT_GT(s, 1e-5);
+    EXPECT_LT(s, 10);
+  }
+  straight.run(), forecast.run();
+  EXPECT_TRUE(bytes_of(forecast) == bytes_of(straight));
 }
 
 TEST(SinganTraining, ADifferentSeedGivesADifferentModel) {
@@ -696,6 +896,11 @@ TEST(SinganConfig, SurvivesTheRoundTrip) {
   EXPECT_EQ(d.generator_steps, GeneratorSteps::official);
   EXPECT_EQ(d.decay_at(), 1600);
   EXPECT_EQ(preset("default").decay_at(), 1600);
+  // Models of version 0.1 do not hold every field.
+  for (const char* later : {"config.plateau", "config.bits"}) EXPECT_EQ(checkpoint.metadata.erase(later), 1u);
+  EXPECT_EQ(load_config(checkpoint).bits, 8);
+  checkpoint.metadata.erase("config.lr");
+  EXPECT_THROW(load_config(checkpoint), Error);
   EXPECT_THROW(preset("oficial"), Error);
   EXPECT_THROW(set_quality(c, "best"), Error);
   set_quality(c, "quick");

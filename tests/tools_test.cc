@@ -450,6 +450,29 @@ TEST(Page, CurvesLeaveOutNonFiniteAndKeepSpikes) {
   EXPECT_TRUE(contains(empty_page.html(), "No numbers yet."));
 }
 
+TEST(Page, ChartsWithLogarithmicAxes) {
+  const auto labels = [](std::vector<double> values) {
+    std::vector<double> x;
+    for (size_t i = 0; i < values.size(); ++i) x.push_back(100.0 * double(i));
+    Page page("x");
+    page.charts("Losses", {{"level <0>", {{"loss", x, values}}, true}}, "iteration");
+    EXPECT_TRUE(contains(page.html(), "level &lt;0&gt;"));
+    EXPECT_FALSE(contains(page.html(), "nan"));
+    return page.html();
+  };
+  const std::string narrow = labels({0.03, 0.004, 0.0035});
+  for (const char* tick : {">0.002<", ">0.005<", ">0.01<", ">0.02<", ">0.05<"})
+    EXPECT_TRUE(contains(narrow, tick)) << tick << narrow;
+  EXPECT_FALSE(contains(narrow, ">0.001<") || contains(narrow, ">0.1<"));
+  const std::string wide = labels({1000, 3, 0.02});
+  for (const char* tick : {">0.01<", ">0.1<", ">1<", ">1000<"}) EXPECT_TRUE(contains(wide, tick)) << tick;
+  EXPECT_FALSE(contains(wide, ">0.05<") || contains(wide, ">500<"));
+  EXPECT_TRUE(contains(labels({0.5}), "polyline"));
+  EXPECT_TRUE(contains(labels({1, 1}), "polyline"));
+  EXPECT_TRUE(contains(labels({0, -1}), "No numbers yet."));
+  EXPECT_EQ(std::string::npos, labels({1, 0, 2}).find("inf"));
+}
+
 TEST(Page, ContactSheetPlacesPicturesAndLabels) {
   Image red{10, 20, 3, std::vector<float>(600, 0.0f)};
   for (int64_t i = 0; i < 200; ++i) red.pixels[static_cast<size_t>(3 * i)] = 1;

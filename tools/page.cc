@@ -29,15 +29,22 @@ th { color: var(--soft); font-weight: 500; }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { padding: .35rem .6rem; font-size: .85rem; color: var(--soft); }
-svg { display: block; width: 100%; min-width: 32rem; max-width: 52rem; height: auto; font: 12px system-ui, sans-serif; }
+.charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); }
+.chart { padding: .3rem .6rem .6rem; }
+svg { display: block; width: 100%; max-width: 52rem; height: auto; font: 12px system-ui, sans-serif; }
 svg text { fill: var(--soft); } svg .grid-line { stroke: var(--line); } svg .curve { fill: none; stroke-width: 1.6; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size: .9rem; }
 .legend i { display: inline-block; width: 1.1rem; height: .2rem; margin-right: .4rem; vertical-align: middle; }
 )";
 
-constexpr size_t kColours = 6;                                      // --c0 .. --c5 in the style
-constexpr size_t kMostPoints = 600;                                 // of one curve in the page
-constexpr double kWidth = 800, kHeight = 300;                       // of a diagram, in SVG units
+constexpr size_t kColours = 6;       // --c0 .. --c5 in the style
+constexpr size_t kMostPoints = 600;  // of one curve in the page
+// A diagram, in SVG units.
+struct Frame {
+  double width, height;
+  int x_ticks;  // about
+};
+constexpr Frame kWhole{800, 300, 8}, kSmall{420, 220, 4};
 constexpr double kLeft = 64, kRight = 30, kTop = 12, kBottom = 44;  // margins for the labels
 
 /// Shortest text of `value` with at most six digits, the same in every locale.
@@ -108,37 +115,65 @@ std::string grid_line(double x1, double y1, double x2, double y2) {
          "\" y2=\"" + number(y2) + "\"/>\n";
 }
 
-std::string diagram(const std::vector<std::vector<std::pair<double, double>>>& curves,
-                    std::string_view x_label) {
+using Points = std::vector<std::pair<double, double>>;
+
+/// Values on the y axis where lines and labels go. Linear: whole multiples of a step, so that 0.1 + 0.2 never
+/// shows. Logarithmic: 1, 2 and 5 times powers of ten, of a wide range the powers alone.
+std::vector<double> y_ticks(Range& ys, bool logarithmic) {
+  std::vector<double> ticks;
+  if (!logarithmic) {
+    ys = rounded(ys, 5);
+    const double step = tick_step(ys, 5);
+    for (double k = std::ceil(ys.low / step - 1e-9); k * step <= ys.high + 1e-9 * step; ++k)
+      ticks.push_back(k * step);
+    return ticks;
+  }
+  const bool wide = ys.high / ys.low > 200;
+  for (double power = std::floor(std::log10(ys.low));; ++power)
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      if (wide && factor > 1) continue;
+      const double tick = factor * std::pow(10.0, power);
+      if (tick <= ys.low) ticks.clear();
+      ticks.push_back(tick);
+      if (tick <= ys.low || tick < ys.high) continue;
+      ys = {ticks.front(), tick};
+      return ticks;
+    }
+}
+
+std::string diagram(const std::vector<Points>& curves, std::string_view x_label, Frame frame,
+                    bool logarithmic = false) {
   Range xs, ys;
-  for (const auto& curve : curves) {
+  for (const Points& curve : curves) {
     for (const auto& [x, y] : curve) {
       xs.include(x);
       ys.include(y);
     }
   }
-  const double x_step = tick_step(rounded(xs, 8), 8);
-  if (!(xs.high > xs.low)) xs = rounded(xs, 8);
-  ys = rounded(ys, 5);
-  const double y_step = tick_step(ys, 5);
+  const double x_step = tick_step(rounded(xs, frame.x_ticks), frame.x_ticks);
+  if (!(xs.high > xs.low)) xs = rounded(xs, frame.x_ticks);
+  const std::vector<double> ticks = y_ticks(ys, logarithmic);
+  const auto scaled = [&](double v) { return logarithmic ? std::log(v) : v; };
   const auto to_x = [&](double v) {
-    return kLeft + (v - xs.low) / (xs.high - xs.low) * (kWidth - kLeft - kRight);
+    return kLeft + (v - xs.low) / (xs.high - xs.low) * (frame.width - kLeft - kRight);
   };
   const auto to_y = [&](double v) {
-    return kHeight - kBottom - (v - ys.low) / (ys.high - ys.low) * (kHeight - kTop - kBottom);
+    return frame.height - kBottom -
+           (scaled(v) - scaled(ys.low)) / (scaled(ys.high) - scaled(ys.low)) *
+               (frame.height - kTop - kBottom);
   };
-  std::string svg = "<div class=\"wide\"><svg viewBox=\"0 0 " + number(kWidth) + " " + number(kHeight) +
-                    "\" role=\"img\">\n";
-  // Ticks are whole multiples of the step, so that 0.1 + 0.2 never shows.
-  for (double k = std::ceil(ys.low / y_step - 1e-9); k * y_step <= ys.high + 1e-9 * y_step; ++k) {
-    svg += grid_line(kLeft, to_y(k * y_step), kWidth - kRight, to_y(k * y_step));
-    svg += label(kLeft - 8, to_y(k * y_step) + 4, "end", number(k * y_step));
+  std::string svg = "<div class=\"wide\"><svg viewBox=\"0 0 " + number(frame.width) + " " +
+                    number(frame.height) + "\" role=\"img\" style=\"min-width:" + number(frame.width * 0.64) +
+                    "px\">\n";
+  for (const double tick : ticks) {
+    svg += grid_line(kLeft, to_y(tick), frame.width - kRight, to_y(tick));
+    svg += label(kLeft - 8, to_y(tick) + 4, "end", number(tick));
   }
   for (double k = std::ceil(xs.low / x_step - 1e-9); k * x_step <= xs.high + 1e-9 * x_step; ++k) {
-    svg += grid_line(to_x(k * x_step), kHeight - kBottom, to_x(k * x_step), kHeight - kBottom + 5);
-    svg += label(to_x(k * x_step), kHeight - kBottom + 18, "middle", number(k * x_step));
+    svg += grid_line(to_x(k * x_step), frame.height - kBottom, to_x(k * x_step), frame.height - kBottom + 5);
+    svg += label(to_x(k * x_step), frame.height - kBottom + 18, "middle", number(k * x_step));
   }
-  svg += label((kLeft + kWidth - kRight) / 2, kHeight - 6, "middle", std::string(x_label));
+  svg += label((kLeft + frame.width - kRight) / 2, frame.height - 6, "middle", std::string(x_label));
   for (size_t i = 0; i < curves.size(); ++i) {
     if (curves[i].empty()) continue;
     svg += "<polyline class=\"curve\" stroke=\"" + colour(i) + "\" points=\"";
@@ -149,6 +184,10 @@ std::string diagram(const std::vector<std::vector<std::pair<double, double>>>& c
     svg += "\"/>\n";
   }
   return svg + "</svg></div>\n";
+}
+
+bool all_empty(const std::vector<Points>& curves) {
+  return std::all_of(curves.begin(), curves.end(), [](const Points& p) { return p.empty(); });
 }
 
 }  // namespace
@@ -255,18 +294,44 @@ void Page::pictures(std::string_view heading_text, const std::vector<Picture>& p
   body_ += "</div>\n";
 }
 
+void Page::legend(const std::vector<Series>& series) {
+  body_ += "<div class=\"legend\">";
+  for (size_t i = 0; i < series.size(); ++i) {
+    body_ += "<span><i style=\"background:" + colour(i) + "\"></i>" + escape_html(series[i].name);
+    if (const Points points = thinned(series[i]); !points.empty())
+      body_ += ", last " + number(points.back().second);
+    body_ += "</span>";
+  }
+  body_ += "</div>\n";
+}
+
 void Page::curves(std::string_view heading_text, const std::vector<Series>& series,
                   std::string_view x_label) {
   heading(heading_text);
-  std::vector<std::vector<std::pair<double, double>>> points;
+  std::vector<Points> points;
   for (const Series& s : series) points.push_back(thinned(s));
-  if (std::all_of(points.begin(), points.end(), [](const auto& p) { return p.empty(); }))
-    return paragraph("No numbers yet.");
-  body_ += diagram(points, x_label) + "<div class=\"legend\">";
-  for (size_t i = 0; i < series.size(); ++i) {
-    body_ += "<span><i style=\"background:" + colour(i) + "\"></i>" + escape_html(series[i].name);
-    if (!points[i].empty()) body_ += ", last " + number(points[i].back().second);
-    body_ += "</span>";
+  if (all_empty(points)) return paragraph("No numbers yet.");
+  body_ += diagram(points, x_label, kWhole);
+  legend(series);
+}
+
+void Page::charts(std::string_view heading_text, const std::vector<Chart>& charts, std::string_view x_label) {
+  heading(heading_text);
+  body_ += "<div class=\"charts\">\n";
+  for (const Chart& chart : charts) {
+    std::vector<Points> points;
+    for (const Series& s : chart.series) {
+      points.push_back(thinned(s));
+      if (chart.logarithmic) std::erase_if(points.back(), [](const auto& p) { return !(p.second > 0); });
+    }
+    body_ += "<figure class=\"chart\"><figcaption>" + escape_html(chart.title) + "</figcaption>\n";
+    if (all_empty(points)) {
+      paragraph("No numbers yet.");
+    } else {
+      body_ += diagram(points, x_label, kSmall, chart.logarithmic);
+      legend(chart.series);
+    }
+    body_ += "</figure>\n";
   }
   body_ += "</div>\n";
 }

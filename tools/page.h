@@ -44,11 +44,20 @@ class Page {
   /// The browser loads the page again every so often: for runs that are still going. 0 switches it off.
   void refresh_every(int seconds) { refresh_ = seconds; }
 
+  /// Small diagrams side by side, each with its legend.
+  struct Chart {
+    std::string title;
+    std::vector<Series> series;
+    bool logarithmic = false;  ///< the y axis; points of 0 and below are left out
+  };
+  void charts(std::string_view heading, const std::vector<Chart>& charts, std::string_view x_label);
+
   std::string html() const;
   void write(const fs::path& file) const;
 
  private:
   std::string title_, body_;
+  void legend(const std::vector<Series>& series);
   int refresh_ = 0;
 };
 

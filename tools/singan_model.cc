@@ -61,7 +61,10 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
           {"levels", sizes_of(m.pyramid)},
           {"ratio", singan::to_text(m.pyramid.ratio)},
           {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
-          {"iterations per level", std::to_string(m.config.iterations)},
+          {"channels", std::to_string(m.channels()) + " of " + std::to_string(m.config.bits) + " bits"},
+          {"iterations per level",
+           std::to_string(m.config.iterations) +
+               (m.config.plateau ? " at most, plateaus of " + std::to_string(m.config.plateau) : "")},
           {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
           {"weights", std::to_string(weights)},
           {"noise of each level", text_of_amps(amps)},
@@ -77,6 +80,7 @@ std::vector<std::pair<std::string, std::string>> describe(const consingan::Model
           {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
           {"stages in training", std::to_string(m.config.concurrent) + " at once, each at " +
                                      singan::to_text(m.config.lr_scale) + " of the rate of the next"},
+          {"channels", std::to_string(m.channels()) + " of " + std::to_string(m.config.bits) + " bits"},
           {"iterations per level", std::to_string(m.config.iterations)},
           {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
           {"weights", std::to_string(weights)},

@@ -1,11 +1,15 @@
 // singan train: learns one picture, level after level, in a run folder.
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <optional>
 
 #include "engine/image.h"
+#include "engine/memory.h"
 #include "models/consingan/training.h"
+#include "models/singan/forecast.h"
 #include "models/singan/training.h"
 #include "tools/page.h"
 #include "tools/progress.h"
@@ -15,34 +19,50 @@
 namespace sga {
 namespace {
 
-constexpr std::chrono::seconds kSaveEvery{30};  // between checkpoints within a level
+using singan::Size;
+
 using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kSaveEvery{30};  // between checkpoints within a level
+constexpr std::chrono::seconds kPageEvery{10};  // between pages within a level, if they cost no more than ...
+constexpr int kPageShare = 50;                  // ... one part in so many of the time
 constexpr int kPageSamples = 6;
 
 struct TrainOptions {
   CommonOptions common;
-  std::string method = "singan", image, preset = "default", quality = "standard";
-  int64_t iterations = 0, critic_steps = 0;
+  std::string method = "singan", image, channels = "auto", bits = "auto", preset = "standard";
+  int64_t iterations = 0, critic_steps = 0, plateau = 0, save_every = 0;
+  bool forecast = false;
   singan::PyramidOptions pyramid;
   consingan::Config consingan;  // what only this method has
 };
 
+bool is_consingan(const TrainOptions& o) { return o.method == "consingan"; }
+
+Image load_picture(const TrainOptions& o) {
+  return load_image(o.image, o.channels == "auto" ? 0 : singan::parse_int(o.channels, "--channels"));
+}
+
+int64_t bits_of_file(const fs::path& path) {
+  return image_info(read_file(path, int64_t{1} << 30), path.string()).bits;
+}
+
+// What all methods have. Their presets are called alike, but for "official".
 template <class Config>
-void set_length(Config& config, const TrainOptions& o) {
-  if (o.iterations)
-    config.iterations = o.iterations;
-  else
-    set_quality(config, o.quality);
+void set_common(Config& config, const TrainOptions& o) {
+  if (o.preset != "official") set_quality(config, o.preset);
+  if (o.iterations) config.iterations = o.iterations;
   if (o.critic_steps) config.critic_updates = o.critic_steps;
+  config.bits = o.bits == "16" || (o.bits == "auto" && bits_of_file(o.image) == 16) ? 16 : 8;
   config.seed = o.common.seed;
 }
 
 singan::Config singan_config(const TrainOptions& o) {
-  singan::Config config = singan::preset(o.preset);
-  const bool official = config.pyramid.official;
+  const bool official = o.preset == "official";
+  singan::Config config = singan::preset(official ? "official" : "default");
   config.pyramid = o.pyramid;
   config.pyramid.official = official;
-  set_length(config, o);
+  config.plateau = o.plateau;
+  set_common(config, o);
   return config;
 }
 
@@ -50,13 +70,11 @@ consingan::Config consingan_config(const TrainOptions& o) {
   consingan::Config config = o.consingan;
   config.min_size = o.pyramid.min_size;
   config.max_size = o.pyramid.max_size;
-  set_length(config, o);
+  set_common(config, o);
   return config;
 }
 
-bool is_consingan(const TrainOptions& o) { return o.method == "consingan"; }
-
-// Options of another method would have no effect.
+// An option of another method would have no effect.
 void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
   const auto only_with = [&](const char* method, const std::vector<const char*>& names) {
     for (const char* name : names)
@@ -64,9 +82,67 @@ void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
         throw UsageError(std::string(name) + " is an option of --method " + method + ", not of " + o.method +
                          "; leave it out");
   };
-  only_with("singan", {"--preset", "--scale-factor"});
+  only_with("singan", {"--scale-factor", "--plateau", "--forecast"});
   only_with("consingan", {"--stages", "--lr-scale"});
+  if (o.method != "singan" && o.preset == "official")
+    throw UsageError("--preset official is SinGAN's; choose quick, standard or full for --method " +
+                     o.method);
 }
+
+// ---- what it will cost
+
+std::string gigabytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, bytes < 10'000'000'000 ? "%.2f GB" : "%.0f GB", double(bytes) / 1e9);
+  return text;
+}
+
+std::string duration_text(double seconds) {
+  const auto whole = [](double v) { return std::to_string(std::llround(v)); };
+  if (seconds < 99.5) return whole(std::max(1.0, seconds)) + " s";
+  if (seconds < 99.5 * 60) return whole(seconds / 60) + " min";
+  if (seconds < 48 * 3600) return singan::to_text(std::round(seconds / 360) / 10) + " h";
+  return whole(seconds / 86400) + " days";
+}
+
+/// Error if a picture of this size will not fit into the memory there is, with the --max-size that will.
+void check_memory(singan::Config config, Size picture, int64_t channels, int64_t available) {
+  const auto needed = [&] {
+    return process_bytes(
+        singan::peak_bytes(config, singan::make_pyramid(picture.h, picture.w, config.pyramid), channels));
+  };
+  const int64_t need = needed();
+  if (available < 0 || need <= available) return;
+  const std::string size = text_of(singan::make_pyramid(picture.h, picture.w, config.pyramid).finest());
+  int64_t& side = config.pyramid.max_size;
+  for (side = std::min(side, std::max(picture.h, picture.w)) / 10 * 10; side > config.pyramid.min_size;
+       side -= 10) {
+    // Some sizes are refused for another reason: the short side would be below --min-size.
+    if (double(std::min(picture.h, picture.w)) * double(side) / double(std::max(picture.h, picture.w)) <
+        double(config.pyramid.min_size))
+      break;
+    if (needed() <= available)
+      fail("singan: training up to ", size, " takes about ", gigabytes(need), " of memory and ",
+           gigabytes(available), " are available; give --max-size ", side, " or less");
+  }
+  fail("singan: training up to ", size, " takes about ", gigabytes(need), " of memory and only ",
+       gigabytes(available), " are available; end other programs");
+}
+
+/// One line: how long and how much memory from iteration `begun` of level `level` on.
+std::string forecast(const singan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
+                     int level, int64_t begun, int64_t available) {
+  const std::vector<double> seconds = singan::iteration_seconds(config, pyramid, channels);
+  double total = 0;
+  for (int i = level; i < pyramid.count(); ++i)
+    total += seconds[size_t(i)] * double(config.iterations - (i == level ? begun : 0));
+  return "forecast: " + std::to_string(pyramid.count()) + " levels up to " + text_of(pyramid.finest()) +
+         ", " + std::to_string(config.iterations) + " iterations each, in about " + duration_text(total) +
+         " and " + gigabytes(process_bytes(singan::peak_bytes(config, pyramid, channels))) + " of memory" +
+         (available < 0 ? "" : " (" + gigabytes(available) + " available)");
+}
+
+// ---- what it leaves
 
 template <class Trainer>
 int64_t step_of(const Trainer& t) {
@@ -80,72 +156,110 @@ void save_checkpoint_of(const Trainer& trainer, const RunFolder& run) {
   save_keeping_previous(run.checkpoint(), checkpoint);
 }
 
-// The model so far, its pictures and the page.
+/// Reconstruction loss and critic of each level in a diagram of their own: they live on different scales.
 template <class Model>
-void publish(const Model& model, const RunFolder& run, const TrainOptions& options) {
-  const int finished = model.finished();
-  save_png(run / "training.png", to_image(model.image));
-  if (finished > 0) {
-    save_model(run / kModelFile, model);
-    const std::string level = "level_" + std::to_string(finished - 1);
-    save_png(run / (level + "_sample.png"), to_image(sample(model, {}, model.config.seed, 0)));
-    save_png(run / (level + "_reconstruction.png"), to_image(reconstruction(model)));
+std::vector<Page::Chart> charts_of(const fs::path& metrics, const Model& model) {
+  const std::vector<Series> all = read_metrics(metrics, "step", {"g_rec", "d_real", "d_fake", "penalty"});
+  std::vector<Page::Chart> charts;
+  for (int level = 0; level < model.pyramid.count(); ++level) {
+    const std::string title = "level " + std::to_string(level) + ", " + text_of(model.size(level));
+    Page::Chart loss{title + ": reconstruction loss", {{"g_rec", {}, {}}}, true},
+        critic{title + ": critic", {{"d_real - d_fake", {}, {}}, {"penalty", {}, {}}}};
+    const auto before = double(level * model.config.iterations),
+               end = before + double(model.config.iterations);
+    for (size_t i = 0; i < all[0].x.size(); ++i) {
+      const double step = all[0].x[i];
+      if (step <= before || step > end) continue;
+      const double values[] = {all[0].y[i], all[1].y[i] - all[2].y[i], all[3].y[i]};
+      Series* const series[] = {&loss.series[0], &critic.series[0], &critic.series[1]};
+      for (int k = 0; k < 3; ++k) series[k]->x.push_back(step - before), series[k]->y.push_back(values[k]);
+    }
+    if (loss.series[0].x.empty()) break;
+    charts.push_back(loss);
+    charts.push_back(critic);
   }
-  const bool done = finished == model.pyramid.count();
+  return charts;
+}
 
-  Page page((is_consingan(options) ? "ConSinGAN of " : "SinGAN of ") +
-            fs::path(options.image).filename().string());
-  auto rows = describe(model);
-  if (!is_consingan(options)) rows.insert(rows.begin(), {"preset", options.preset});
-  rows.insert(rows.begin(), {"picture", fs::path(options.image).filename().string()});  // wherever it lies
+/// Writes the pictures of the newest level and the page. `iteration` > 0: that level is still in
+/// training.
+template <class Trainer>
+void publish(const Trainer& trainer, int64_t iteration, const RunFolder& run, const TrainOptions& options) {
+  const auto shown = trainer.preview();
+  const int levels = shown.finished(), bits = int(shown.config.bits);
+  const auto save = [&](const std::string& file, const Tensor& picture) {
+    save_png(run / file, to_image(picture), bits);
+    return file;
+  };
+  const auto level_file = [](int level, const char* what) {
+    return "level_" + std::to_string(level) + "_" + what + ".png";
+  };
+  const std::string name = fs::path(options.image).filename().string();  // wherever the picture lies
+  const bool done = levels == shown.pyramid.count() && iteration == 0;
+  Page page((is_consingan(options) ? "ConSinGAN of " : "SinGAN of ") + name);
+  if (!done) page.refresh_every(int(kPageEvery.count()));
+
+  auto rows = describe(iteration > 0 ? trainer.model() : shown);
+  rows.insert(rows.begin(), {{"picture", name}, {"preset", options.preset}});
+  std::string state = " of level " + std::to_string(levels - 1);
+  if (iteration > 0) {
+    state += ", iteration " + std::to_string(iteration);
+    rows.emplace_back("in training", "level " + std::to_string(levels - 1) + ", iteration " +
+                                         std::to_string(iteration) + " of " +
+                                         std::to_string(shown.config.iterations));
+  }
   page.table(rows);
-  page.pictures("Training picture", {{"training.png", text_of(model.pyramid.finest())}});
-  if (done) {
+  std::vector<Page::Picture> compared = {
+      {save("training.png", shown.image), "training picture, " + text_of(shown.pyramid.finest())}};
+  if (levels > 0) {
+    const Tensor made = reconstruction(shown);
+    compared.push_back({save(level_file(levels - 1, "reconstruction"), made), "reconstruction" + state});
+  }
+  page.pictures("Picture", compared);
+  if (levels > 0) {
     std::vector<Page::Picture> samples;
     for (int i = 0; i < kPageSamples; ++i) {
-      const std::string file = numbered("sample", i);
-      save_png(run / file, to_image(sample(model, {}, model.config.seed, i)));
-      samples.push_back({file, "sample " + std::to_string(i)});
+      const Tensor made = sample(shown, {}, shown.config.seed, i);
+      if (i == 0) save(level_file(levels - 1, "sample"), made);
+      samples.push_back({save(numbered("sample", i), made), "sample " + std::to_string(i) + state});
     }
     page.pictures("Random samples", samples);
-  } else {
-    page.refresh_every(10);
   }
-  std::vector<Page::Picture> levels;
-  for (int i = 0; i < finished; ++i) {
-    const std::string level = "level_" + std::to_string(i), size = text_of(model.size(i));
-    levels.push_back(
-        {level + "_reconstruction.png", "level " + std::to_string(i) + ", " + size + ": reconstruction"});
-    levels.push_back({level + "_sample.png", "level " + std::to_string(i) + ": sample"});
+  std::vector<Page::Picture> pictures;
+  for (int i = 0; i < levels; ++i) {
+    const std::string level = "level " + std::to_string(i), size = text_of(shown.size(i));
+    pictures.push_back({level_file(i, "reconstruction"), level + ", " + size + ": reconstruction"});
+    pictures.push_back({level_file(i, "sample"), level + ": sample"});
   }
-  page.pictures("Level by level", levels);
-  const fs::path metrics = run / "metrics.jsonl";
-  page.curves("Reconstruction loss", read_metrics(metrics, "step", {"g_rec"}), "iteration over all levels");
-  page.curves("Critic", read_metrics(metrics, "step", {"d_real", "d_fake", "penalty"}),
-              "iteration over all levels");
+  page.pictures("Level by level", pictures);
+  page.charts("Curves", charts_of(run / "metrics.jsonl", shown), "iteration");
   page.write(run / "index.html");
 }
 
-// Trains all levels, or those that are left, and writes everything into the run's folder.
+/// Trains the levels that are left and writes everything into the run's folder.
 template <class Trainer, class Config>
 void train_in(RunFolder& run, const TrainOptions& options, const Config& config, const Tensor& picture) {
   std::optional<Trainer> trainer;
   if (run.resumed() && has_checkpoint(run.checkpoint()))
     trainer.emplace(load_newest(run.checkpoint()));
   else
-    trainer.emplace(config, picture ? picture : to_tensor(load_image(options.image)));
+    trainer.emplace(config, picture ? picture : to_tensor(load_picture(options)));
   run.rewind_metrics("step", double(step_of(*trainer)));
   const auto& model = trainer->model();
-  const int64_t iterations = model.config.iterations;
+  if constexpr (std::is_same_v<Trainer, singan::Trainer>)
+    if (!options.common.quiet && !trainer->finished())
+      std::printf("%s\n", forecast(model.config, model.pyramid, model.channels(), model.finished(),
+                                   trainer->iteration(), available_memory())
+                              .c_str());
 
-  int published = model.finished();
-  auto saved = Clock::now();
-  if (published == 0) publish(model, run, options);
+  const auto show = [&](int64_t iteration) { publish(*trainer, iteration, run, options); };
+  show(trainer->finished() ? 0 : trainer->iteration());
+  auto saved = Clock::now(), page_due = saved + kPageEvery;
   {
-    Progress progress(iterations * model.pyramid.count(), "train", options.common.quiet);
+    Progress progress(config.iterations * model.pyramid.count(), "train", options.common.quiet);
     progress.set(step_of(*trainer));
     const bool done = trainer->run([&](const singan::Progress& p) {
-      const int64_t step = p.level * iterations + p.iteration;
+      const int64_t step = p.level * config.iterations + p.iteration;
       if (p.measured)
         run.metrics({{"step", double(step)},
                      {"level", double(p.level)},
@@ -157,41 +271,60 @@ void train_in(RunFolder& run, const TrainOptions& options, const Config& config,
       char note[64];
       std::snprintf(note, sizeof note, "level %d/%d  rec %.4f", p.level + 1, p.levels, p.losses.g_rec);
       progress.set(step, note);
-      if (model.finished() > published) publish(model, run, options), published = model.finished();
-      if (interrupted()) return false;
-      if (p.iteration == p.iterations || Clock::now() - saved >= kSaveEvery)
-        save_checkpoint_of(*trainer, run), saved = Clock::now();
-      return true;
+      const auto now = Clock::now();
+      if (p.level_done) {  // before the checkpoint: a resume from that one begins the next level
+        save_model(run / kModelFile, trainer->preview());
+        show(0);
+      } else if (now >= page_due) {
+        show(p.iteration);
+        page_due = Clock::now() + std::max<Clock::duration>(kPageEvery, kPageShare * (Clock::now() - now));
+      }
+      const bool asked = options.save_every && step % options.save_every == 0;
+      if (p.level_done || asked || now - saved >= kSaveEvery) save_checkpoint_of(*trainer, run), saved = now;
+      return !interrupted();
     });
     save_checkpoint_of(*trainer, run);
-    if (!done) throw Interrupted();
+    if (!done) {
+      show(trainer->iteration());
+      throw Interrupted();
+    }
   }
-  publish(model, run, options);
   std::printf("%s: %d levels up to %s; open %s\n", (run / kModelFile).c_str(), model.finished(),
               text_of(model.pyramid.finest()).c_str(), (run / "index.html").c_str());
 }
 
 void train(const TrainOptions& options, CLI::App& app) {
   use_device(options.common);
+  if (options.common.out.empty() && !options.forecast) throw UsageError("--out is required");
   const bool goes_on = continues_run(options.common);
   if (app.count("--image") == 0 && !goes_on)
     throw UsageError("--image is required, unless --resume goes on with a run");
   Tensor picture;
   if (!goes_on) {  // refuse bad pictures before the folder is made
     refuse_options_of_others(options, app);
-    picture = to_tensor(load_image(options.image));
+    const Image image = load_picture(options);
     if (is_consingan(options)) {
-      consingan::check(consingan_config(options));
-      consingan::make_pyramid(picture.dim(1), picture.dim(2), consingan_config(options));
+      const consingan::Config config = consingan_config(options);
+      consingan::check(config);
+      consingan::make_pyramid(image.height, image.width, config);
     } else {
-      singan::make_pyramid(picture.dim(1), picture.dim(2), singan_config(options).pyramid);
+      const singan::Config config = singan_config(options);
+      singan::check(config);
+      const singan::Pyramid pyramid = singan::make_pyramid(image.height, image.width, config.pyramid);
+      const int64_t available = available_memory();
+      check_memory(config, {image.height, image.width}, image.channels, available);
+      if (options.forecast) {
+        std::printf("%s\n", forecast(config, pyramid, image.channels, 0, 0, available).c_str());
+        return;
+      }
     }
+    picture = to_tensor(image);
   }
   RunFolder run(options.common.out, options.common.resume, options.common.force,
                 {"singan train",
                  {kModelFile, "training.png", "level_#_sample.png", "level_#_reconstruction.png",
                   "sample_#.png", "index.html"}});
-  run.configure(app, {}, {{"image"}});
+  run.configure(app, {"save-every"}, {{"image"}});
   use_device(options.common);  // the stored precision, if it was not given
   if (is_consingan(options))
     train_in<consingan::Trainer>(run, options, consingan_config(options), picture);
@@ -208,23 +341,31 @@ void declare_train(CLI::App& app) {
   sub->add_option("--method", o->method,
                   "singan; consingan: one generator that grows by a stage a level and passes features on")
       ->check(CLI::IsMember({"singan", "consingan"}));
-  sub->add_option("--preset", o->preset,
-                  "default: the recommended fixes; official: all quirks of the official code")
-      ->check(CLI::IsMember({"default", "official"}));
-  auto* quality = sub->add_option("--quality", o->quality,
-                                  "Iterations per level: quick 150, standard 600, full 2000; with one critic "
-                                  "step each, full and the "
-                                  "official preset three")
-                      ->check(CLI::IsMember({"quick", "standard", "full"}));
+  sub->add_option("--channels", o->channels,
+                  "What is learned of the picture: 1 grey, 3 colour, 4 colour and alpha; auto: what it shows")
+      ->check(CLI::IsMember({"auto", "1", "3", "4"}));
+  sub->add_option("--bits", o->bits,
+                  "Bits a channel of the pictures that are made, here and later; auto: as in --image")
+      ->check(CLI::IsMember({"auto", "8", "16"}));
   sub->add_option(
-         "--iterations", o->iterations,
-         "Iterations per level, instead of --quality, with three critic steps each unless --critic-steps "
-         "says otherwise; 0: by quality")
-      ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}))
-      ->excludes(quality);
-  sub->add_option("--critic-steps", o->critic_steps,
-                  "Critic steps an iteration; 0: as --quality or --iterations says")
+         "--preset", o->preset,
+         "Iterations per level and critic steps each: quick 150 and 1, standard 600 and 1, full 2000 "
+         "and 3; official: 2000 and 3 with all quirks of the official code")
+      ->check(CLI::IsMember({"quick", "standard", "full", "official"}));
+  sub->add_option("--iterations", o->iterations, "Iterations per level; 0: as --preset says")
+      ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
+  sub->add_option("--critic-steps", o->critic_steps, "Critic steps an iteration; 0: as --preset says")
       ->check(CLI::Range(int64_t{0}, int64_t{100}));
+  sub->add_option(
+         "--plateau", o->plateau,
+         "Iterations (50 or more; 200 is a good number): a level in which neither the reconstruction "
+         "loss nor the critic's gap moves for so long goes on to its lower rate, then to the next "
+         "level; 0: each takes all its iterations")
+      ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
+  sub->add_option("--save-every", o->save_every,
+                  "Iterations between checkpoints, besides those after every level and every 30 seconds; 0: "
+                  "none")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}));
   sub->add_option("--min-size", o->pyramid.min_size, "Short side of the coarsest level, pixels");
   sub->add_option("--max-size", o->pyramid.max_size, "Longest side of the finest level, pixels");
   sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
@@ -238,6 +379,10 @@ void declare_train(CLI::App& app) {
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);
   add_run_options(*sub, o->common);
+  sub->get_option("--out")->required(false)->description(
+      "Folder for the results; only --forecast needs none");
+  sub->add_flag("--forecast", o->forecast, "Only tell how long it will take and how much memory; no --out")
+      ->excludes(sub->get_option("--resume"));
   sub->callback([o, sub] { train(*o, *sub); });
 }
 

@@ -39,6 +39,7 @@ void for_each_field(C& c, F&& f) {
   f("penalty_weight", c.penalty_weight, 0, 1e6);
   f("reconstruction_weight", c.reconstruction_weight, 0, 1e6);
   f("noise_weight", c.noise_weight, 0, 1e3);
+  f("bits", c.bits, 8, 16);
   f("seed", c.seed, 0, 0x1p64);
 }
 
@@ -56,6 +57,7 @@ void check(const Config& config) {
     SGA_CHECK(double(value) >= least && double(value) <= most, "consingan: ", name, " must lie between ",
               least, " and ", most, ", got ", value);
   });
+  SGA_CHECK(config.bits == 8 || config.bits == 16, "consingan: bits must be 8 or 16, got ", config.bits);
 }
 
 void store(const Config& config, Checkpoint& checkpoint) {

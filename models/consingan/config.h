@@ -23,6 +23,7 @@ struct Config {
   double penalty_weight = 0.1;                        ///< of the gradient penalty
   double reconstruction_weight = 10;
   double noise_weight = 0.1;  ///< noise of level n >= 1: this times RMSE(real, reconstruction without it)
+  int64_t bits = 8;  ///< 8 or 16 a channel, of pictures the model makes: as in the file it was trained on
   uint64_t seed = 1;
 
   int64_t decay_at() const { return iterations * 4 / 5; }

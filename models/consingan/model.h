@@ -22,6 +22,7 @@ struct Model {
 
   int finished() const { return static_cast<int>(noise_amp.size()); }
   Size size(int level) const { return pyramid.levels[static_cast<size_t>(level)]; }
+  int64_t channels() const { return image.dim(3); }
   Dtype dtype() const { return image.dtype(); }
 };
 

@@ -168,8 +168,8 @@ bool Trainer::run(const singan::Observer& observer) {
     ++iteration_;
     const bool measured = iteration_ == config.iterations || iteration_ % singan::kMeasureEvery == 0;
     if (measured) losses_ = singan::read_back(losses, level.level, iteration_);
-    if (observer &&
-        !observer({level.level, model_.pyramid.count(), iteration_, config.iterations, losses_, measured}))
+    if (observer && !observer({level.level, model_.pyramid.count(), iteration_, config.iterations, losses_,
+                               measured, iteration_ == config.iterations}))
       return false;
   }
   return true;

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <string_view>
 
 namespace sga::singan {
 namespace {
@@ -58,8 +59,13 @@ void for_each_field(C& c, F&& f) {
   f("penalty_weight", c.penalty_weight);
   f("reconstruction_weight", c.reconstruction_weight);
   f("noise_weight", c.noise_weight);
+  f("plateau", c.plateau);
+  f("bits", c.bits);
   f("seed", c.seed);
 }
+
+// Fields that models of version 0.1 do not hold.
+bool came_later(std::string_view name) { return name == "plateau" || name == "bits"; }
 
 }  // namespace
 
@@ -115,6 +121,10 @@ void check(const Config& c) {
   within("penalty_weight", c.penalty_weight, 0, 1e6);
   within("reconstruction_weight", c.reconstruction_weight, 0, 1e6);
   within("noise_weight", c.noise_weight, 0, 1e3);
+  within("plateau", double(c.plateau), 0, 1e7);
+  SGA_CHECK(c.plateau == 0 || c.plateau >= kShortestPlateau, "singan: plateau must be 0 or at least ",
+            kShortestPlateau, " iterations, got ", c.plateau);
+  SGA_CHECK(c.bits == 8 || c.bits == 16, "singan: bits must be 8 or 16, got ", c.bits);
   within("resize", double(c.resize), 0, 1);
   within("generator_steps", double(c.generator_steps), 0, 2);
   within("frozen_norm", double(c.frozen_norm), 0, 1);
@@ -130,7 +140,8 @@ Config load_config(const Checkpoint& checkpoint) {
   Config config;
   for_each_field(config, [&](const char* name, auto& field) {
     const std::string key = std::string("config.") + name;
-    parse_into(field, checkpoint.meta(key), "singan model: " + key);
+    if (checkpoint.metadata.contains(key) || !came_later(name))
+      parse_into(field, checkpoint.meta(key), "singan model: " + key);
   });
   check(config);
   return config;

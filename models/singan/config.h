@@ -17,6 +17,9 @@ namespace sga::singan {
 ///   accum     One gradient, Adam applied with it each time (ConSinGAN).
 enum class GeneratorSteps { official, fresh, accum };
 
+/// Fewer iterations hold too few measurements to tell a plateau from noise.
+constexpr int64_t kShortestPlateau = 50;
+
 struct Config {
   PyramidOptions pyramid;
   ResizeStyle resize = ResizeStyle::smooth;
@@ -35,6 +38,11 @@ struct Config {
   double penalty_weight = 0.1;        ///< of the gradient penalty
   double reconstruction_weight = 10;  ///< alpha
   double noise_weight = 0.1;  ///< noise of level n >= 1: this times RMSE(real, reconstruction from level n-1)
+  /// 0, or the iterations after which a level that no longer learns goes on: on the first plateau (plateau.h)
+  /// the rate falls as it would at the milestone, on the next the level ends. Compared are the last `plateau`
+  /// iterations with as many before them.
+  int64_t plateau = 0;
+  int64_t bits = 8;  ///< 8 or 16 a channel, of pictures the model makes: as in the file it was trained on
   uint64_t seed = 1;
 
   int64_t decay_at() const { return milestone ? milestone : iterations * 4 / 5; }
@@ -53,6 +61,7 @@ void set_quality(Config& config, const std::string& name);
 void check(const Config& config);
 /// As metadata "config.NAME"; numbers survive the round trip exactly.
 void store(const Config& config, Checkpoint& checkpoint);
+/// What a checkpoint of an earlier version does not hold has the value of Config{}.
 Config load_config(const Checkpoint& checkpoint);
 
 /// Locale-independent text of a number (shortest that reads back equal) and back; `what` is used in the

@@ -19,6 +19,8 @@ std::vector<Tensor> build_reals(const Tensor& image, const Pyramid& pyramid, Res
   return reals;
 }
 
+bool is_channel_count(int64_t c) { return c == 1 || c == 3 || c == 4; }
+
 std::string level_prefix(int level) { return "level" + std::to_string(level) + "."; }
 
 std::string text_of(const Pyramid& p) {
@@ -52,8 +54,8 @@ std::vector<Size> parse_sizes(const std::string& text) {
 
 Model make_model(const Config& config, const Tensor& picture) {
   check(config);
-  SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && picture.dim(3) == 3,
-            "singan: the picture must be a tensor (1,H,W,3), got ", picture.shape());
+  SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && is_channel_count(picture.dim(3)),
+            "singan: the picture must be a tensor (1,H,W,C) with C 1, 3 or 4, got ", picture.shape());
   Model m;
   m.config = config;
   m.pyramid = make_pyramid(picture.dim(1), picture.dim(2), config.pyramid);
@@ -63,8 +65,12 @@ Model make_model(const Config& config, const Tensor& picture) {
   return m;
 }
 
-NetOptions net_options(const Config& config, int level, Dtype dtype) {
-  return {.width = channels_at(level, config.base_channels), .keep_bias = config.keep_bias, .dtype = dtype};
+NetOptions net_options(const Model& model, int level) {
+  return {.in_channels = model.channels(),
+          .out_channels = model.channels(),
+          .width = channels_at(level, model.config.base_channels),
+          .keep_bias = model.config.keep_bias,
+          .dtype = model.dtype()};
 }
 
 void store(const Model& model, Checkpoint& checkpoint) {
@@ -101,7 +107,12 @@ Model load_model(const Checkpoint& checkpoint) {
   SGA_CHECK(m.pyramid.ratio > 0.05 && m.pyramid.ratio <= 1, "singan model: pyramid.ratio ", m.pyramid.ratio,
             " is out of range");
   const Size finest = m.pyramid.finest();
-  m.image = checkpoint.get("image", {1, finest.h, finest.w, 3});
+  const auto image = checkpoint.tensors.find("image");
+  const int64_t channels =
+      image != checkpoint.tensors.end() && image->second.rank() == 4 && is_channel_count(image->second.dim(3))
+          ? image->second.dim(3)
+          : 3;
+  m.image = checkpoint.get("image", {1, finest.h, finest.w, channels});
   m.reals = build_reals(m.image, m.pyramid, m.config.resize);
   const int64_t finished = parse_int(checkpoint.meta("finished"), "singan model: finished");
   SGA_CHECK(finished >= 0 && finished <= m.pyramid.count(), "singan model: ", finished,
@@ -112,7 +123,7 @@ Model load_model(const Checkpoint& checkpoint) {
     SGA_CHECK((Size{m.reals[size_t(i)].dim(1), m.reals[size_t(i)].dim(2)} == m.size(i)),
               "singan model: level ", i, " does not follow from its ratio");
     const std::string amp = level_prefix(i) + "noise_amp";
-    Generator generator(net_options(m.config, i, m.dtype()));
+    Generator generator(net_options(m, i));
     generator.net.parameters().load(checkpoint, level_prefix(i) + "generator.");
     m.levels.push_back({generator, FrozenGenerator(generator, m.config.frozen_norm),
                         parse_double(checkpoint.meta(amp), "singan model: " + amp)});
@@ -128,15 +139,16 @@ void save_model(const fs::path& path, const Model& model) {
 
 Model load_model(const fs::path& path) { return load_model(load_checkpoint(path)); }
 
-Tensor draw_noise(Rng& rng, int level, Size size, Dtype dtype) {
+Tensor draw_noise(const Model& model, int level, Size size, Rng& rng) {
   NoGrad off;
-  const Tensor z = rng.normal({1, size.h, size.w, level == 0 ? 1 : 3}, dtype);
-  return level == 0 ? expand(z, {1, size.h, size.w, 3}) : z;
+  const int64_t channels = model.channels();
+  const Tensor z = rng.normal({1, size.h, size.w, level == 0 ? 1 : channels}, model.dtype());
+  return level == 0 ? expand(z, {1, size.h, size.w, channels}) : z;
 }
 
 Tensor code_noise(const Model& model) {
   NoGrad off;
-  return expand(model.code, {1, model.code.dim(1), model.code.dim(2), 3});
+  return expand(model.code, {1, model.code.dim(1), model.code.dim(2), model.channels()});
 }
 
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior) {
@@ -169,15 +181,14 @@ Tensor prior(const Model& model, int n, const std::function<Tensor(int)>& noise_
     if (i == 0) x = zeros(noise.shape(), model.dtype());
     x = rise(model, run_level(model, i, noise, x), model.size(i + 1));
   }
-  return x ? x : zeros({1, model.size(0).h, model.size(0).w, 3}, model.dtype());
+  return x ? x : zeros({1, model.size(0).h, model.size(0).w, model.channels()}, model.dtype());
 }
 
 Tensor random_priors(const Model& model, int n, int64_t count, Rng& rng) {
-  if (n == 0) return zeros({count, model.size(0).h, model.size(0).w, 3}, model.dtype());
+  if (n == 0) return zeros({count, model.size(0).h, model.size(0).w, model.channels()}, model.dtype());
   return prior(model, n, [&](int level) {
     std::vector<Tensor> noise;
-    for (int64_t k = 0; k < count; ++k)
-      noise.push_back(draw_noise(rng, level, model.size(level), model.dtype()));
+    for (int64_t k = 0; k < count; ++k) noise.push_back(draw_noise(model, level, model.size(level), rng));
     return concat(noise, 0);
   });
 }

@@ -19,19 +19,20 @@ struct Level {
 struct Model {
   Config config;
   Pyramid pyramid;
-  Tensor image;               ///< (1,H,W,3) in [-1,1], of the finest level's size
+  Tensor image;  ///< (1,H,W,C) in [-1,1], of the finest level's size; C is 1, 3 or 4 (alpha last)
   std::vector<Tensor> reals;  ///< the picture at every level
   std::vector<Level> levels;
   Tensor code;  ///< z* (1,h,w,1) of level 0, the noise that reconstructs the picture
 
   int finished() const { return static_cast<int>(levels.size()); }
   Size size(int level) const { return pyramid.levels[static_cast<size_t>(level)]; }
+  int64_t channels() const { return image.dim(3); }
   Dtype dtype() const { return image.dtype(); }
 };
 
-/// No level yet; z* is drawn when training starts. picture (1,H,W,3) in [-1,1], any size the pyramid accepts.
+/// No level yet; z* is drawn when training starts. picture (1,H,W,C) in [-1,1], any size the pyramid accepts.
 Model make_model(const Config& config, const Tensor& picture);
-NetOptions net_options(const Config& config, int level, Dtype dtype);
+NetOptions net_options(const Model& model, int level);
 
 void store(const Model& model, Checkpoint& checkpoint);
 /// Error if the checkpoint holds another kind of model or does not fit together.
@@ -42,9 +43,9 @@ Model load_model(const fs::path& path);
 
 // ---- passing an image up the pyramid; nothing here records a graph
 
-/// Standard normal (1,h,w,3); at level 0 one channel, three times.
-Tensor draw_noise(Rng& rng, int level, Size size, Dtype dtype);
-/// z* for level 0's generator: (1,h,w,3).
+/// Standard normal (1,h,w,C); at level 0 one channel, C times.
+Tensor draw_noise(const Model& model, int level, Size size, Rng& rng);
+/// z* for level 0's generator: (1,h,w,C).
 Tensor code_noise(const Model& model);
 
 /// What a generator takes: zero-padded noise_amp * noise + prior, and the zero-padded prior. `noise` may be
@@ -54,7 +55,7 @@ struct GeneratorInput {
 };
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior);
 
-/// Finished level n applied to a prior (N,h,w,3) and noise of its shape or empty -> (N,h,w,3).
+/// Finished level n applied to a prior (N,h,w,C) and noise of its shape or empty -> (N,h,w,C).
 Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior);
 /// From one level to the next, of size `size`. Official: by 1/r, then cut at the right and the bottom.
 Tensor rise(const Model& model, const Tensor& x, Size size);

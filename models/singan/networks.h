@@ -64,7 +64,7 @@ class Generator {
  public:
   explicit Generator(const NetOptions& options) : net(options) {}
   /// Training mode: normalises by the statistics of the image and updates the running ones.
-  /// z, prev (N,H+10,W+10,3) -> (N,H,W,3)
+  /// z, prev (N,H+10,W+10,C) -> (N,H,W,C)
   Tensor operator()(const Tensor& z, const Tensor& prev);
 
   PatchNet net;
@@ -95,7 +95,7 @@ enum class FrozenNorm { running, instance };
 class FrozenGenerator {
  public:
   FrozenGenerator(const Generator& generator, FrozenNorm norm);
-  /// z, prev (N,H+10,W+10,3) -> (N,H,W,3); records no graph.
+  /// z, prev (N,H+10,W+10,C) -> (N,H,W,C); records no graph.
   Tensor operator()(const Tensor& z, const Tensor& prev) const;
 
  private:

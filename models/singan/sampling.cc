@@ -23,7 +23,7 @@ Tensor climb(const Model& model, Tensor x, int start, double factor_h, double fa
   for (int n = start; n < model.finished(); ++n) {
     const Size size = scaled(model.size(n));
     if (n > start) x = rise(model, x, size);
-    x = run_level(model, n, draw_noise(rng, n, size, model.dtype()), x);
+    x = run_level(model, n, draw_noise(model, n, size, rng), x);
   }
   return x;
 }
@@ -41,7 +41,7 @@ Tensor random_sample(const Model& model, const SampleOptions& o, Rng& rng) {
                    int64_t(std::nearbyint(double(size.w) * o.scale_h))};
   Tensor x = reconstruction_prior(model, o.start_level);
   if (start != size)
-    x = o.start_level == 0 ? zeros({1, start.h, start.w, 3}, model.dtype())
+    x = o.start_level == 0 ? zeros({1, start.h, start.w, model.channels()}, model.dtype())
                            : imresize_to(x, start, model.config.resize);
   return climb(model, x, o.start_level, o.scale_v, o.scale_h, rng);
 }
@@ -54,8 +54,9 @@ Tensor reconstruction(const Model& model) {
 
 Tensor inject(const Model& model, const Tensor& picture, int start_level, Rng& rng) {
   check_start(model, start_level, 1);
-  SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && picture.dim(3) == 3,
-            "singan: the picture to inject must be a tensor (1,H,W,3), got ", picture.shape());
+  SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && picture.dim(3) == model.channels(),
+            "singan: the picture to inject must be a tensor (1,H,W,", model.channels(), "), got ",
+            picture.shape());
   NoGrad off;
   const Size finest = model.pyramid.finest(), below = model.size(start_level - 1);
   const bool official = model.config.resize == ResizeStyle::official;

@@ -1,4 +1,4 @@
-// Pictures from a trained model. Each call gives one picture (1,H,W,3), in about [-1,1]; partly trained
+// Pictures from a trained model. Each call gives one picture (1,H,W,C), in about [-1,1]; partly trained
 // models work.
 #pragma once
 #include "models/singan/model.h"
@@ -21,7 +21,7 @@ Tensor reconstruction(const Model& model);
 
 /// The picture re-drawn from `start_level` on: it loses its detail above level start_level - 1, and the
 /// levels from start_level on put detail of the training picture back, with fresh noise. Spec A.10, rule 2.
-/// picture (1,H,W,3) in [-1,1]; brought to the training size first. start_level >= 1 and finished.
+/// picture (1,H,W,C) in [-1,1]; brought to the training size first. start_level >= 1 and finished.
 Tensor inject(const Model& model, const Tensor& picture, int start_level, Rng& rng);
 
 }  // namespace sga::singan

@@ -56,7 +56,7 @@ Trainer::Trainer(const Config& config, const Tensor& picture)
 LevelTraining& Trainer::begin_level() {
   const int n = model_.finished();
   const std::optional<LevelTraining> before = std::move(current_);
-  current_.emplace(net_options(model_.config, n, model_.dtype()), model_.reals[size_t(n)]);
+  current_.emplace(net_options(model_, n), model_.reals[size_t(n)]);
   LevelTraining& level = *current_;
   if (before && before->generator.net.options().width == level.generator.net.options().width) {
     level.generator.net.parameters().copy_from(before->generator.net.parameters());
@@ -69,6 +69,9 @@ LevelTraining& Trainer::begin_level() {
   if (n > 0)
     level.noise_amp = model_.config.noise_weight * std::sqrt(mse(level.real, level.rec_prior).item());
   iteration_ = 0;
+  decay_at_ = model_.config.decay_at();
+  ended_ = false;
+  curve_.clear();
   return level;
 }
 
@@ -83,7 +86,7 @@ Draws Trainer::draw(const LevelTraining& level) {
   const Size size = model_.size(n);
   const bool coarsest = n == 0;
   Draws d;
-  d.noise = draw_noise(rng_, n, size, model_.dtype());
+  d.noise = draw_noise(model_, n, size, rng_);
   if (coarsest && !model_.config.fixed_code) model_.code = rng_.normal(model_.code.shape(), model_.dtype());
   if (coarsest) d.rec_noise = code_noise(model_);
   d.priors = random_priors(model_, n, model_.config.critic_updates, rng_);
@@ -94,18 +97,34 @@ Draws Trainer::draw(const LevelTraining& level) {
   return d;
 }
 
+void Trainer::watch_plateau() {
+  const int64_t window = model_.config.plateau / kMeasureEvery;
+  if (iteration_ > decay_at_ && iteration_ - kMeasureEvery <= decay_at_) curve_.clear();
+  curve_.add(losses_.g_rec, losses_.d_real - losses_.d_fake, 2 * window);
+  if (!on_plateau(curve_, window)) return;
+  if (iteration_ <= decay_at_)
+    decay_at_ = iteration_;
+  else
+    ended_ = true;
+}
+
+Model Trainer::preview() const {
+  Model m = model_;
+  if (current_ && !finished())
+    m.levels.push_back({current_->generator, FrozenGenerator(current_->generator, m.config.frozen_norm),
+                        current_->noise_amp});
+  return m;
+}
+
 bool Trainer::run(const Observer& observer) {
   const Config& config = model_.config;
-  const auto lr = [this] {
-    const Config& c = model_.config;
-    return step_decay(c.lr, c.decay, c.decay_at(), iteration_);
-  };
+  const auto lr = [&] { return step_decay(config.lr, config.decay, decay_at_, iteration_); };
   // One captured iteration for each level: all of its draws, critic and generator steps.
   StepGraph step;
   Draws draws;
   LossesOf<Tensor> losses;
   while (!finished()) {
-    if (current_ && iteration_ == config.iterations) {
+    if (current_ && level_done()) {
       step.reset();
       finish_level();
       continue;
@@ -126,8 +145,9 @@ bool Trainer::run(const Observer& observer) {
     }
     const bool measured = last || iteration_ % kMeasureEvery == 0;
     if (measured) losses_ = read_back(losses, model_.finished(), iteration_);
+    if (config.plateau && measured) watch_plateau();
     if (observer && !observer({model_.finished(), model_.pyramid.count(), iteration_, config.iterations,
-                               losses_, measured}))
+                               losses_, measured, level_done()}))
       return false;
   }
   return true;
@@ -142,6 +162,11 @@ void Trainer::store(Checkpoint& checkpoint) const {
   meta["train.in_level"] = std::to_string(current_ && !finished());
   if (!current_ || finished()) return;
   meta["train.noise_amp"] = to_text(current_->noise_amp);
+  if (model_.config.plateau) {
+    meta["train.decay_at"] = std::to_string(decay_at_);
+    meta["train.ended"] = std::to_string(ended_);
+    meta["train.curve"] = text_of(curve_);
+  }
   current_->generator.net.parameters().store(checkpoint, "train.generator.");
   current_->critic.net.parameters().store(checkpoint, "train.critic.");
   current_->generator_adam.store(checkpoint, "train.generator_adam.");
@@ -160,9 +185,14 @@ Trainer::Trainer(const Checkpoint& checkpoint) : model_(load_model(checkpoint)) 
   if (whole("train.in_level") == 0) return;
   const int n = model_.finished();
   SGA_CHECK(n < model_.pyramid.count(), "singan checkpoint: in training beyond the last level");
-  LevelTraining& level =
-      current_.emplace(net_options(model_.config, n, model_.dtype()), model_.reals[size_t(n)]);
+  LevelTraining& level = current_.emplace(net_options(model_, n), model_.reals[size_t(n)]);
   level.noise_amp = parse_double(checkpoint.meta("train.noise_amp"), "singan checkpoint: train.noise_amp");
+  decay_at_ = model_.config.decay_at();
+  if (model_.config.plateau) {
+    decay_at_ = whole("train.decay_at");
+    ended_ = whole("train.ended") != 0;
+    curve_ = parse_curve(checkpoint.meta("train.curve"), "singan checkpoint: train.curve");
+  }
   level.generator.net.parameters().load(checkpoint, "train.generator.");
   level.critic.net.parameters().load(checkpoint, "train.critic.");
   level.generator_adam.load(checkpoint, "train.generator_adam.");

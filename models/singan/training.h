@@ -5,6 +5,7 @@
 
 #include "models/singan/losses.h"
 #include "models/singan/model.h"
+#include "models/singan/plateau.h"
 #include "optim/adam.h"
 
 namespace sga::singan {
@@ -21,16 +22,16 @@ struct LevelTraining {
   Generator generator;
   Critic critic;
   Adam generator_adam, critic_adam;
-  Tensor real;       ///< (1,H,W,3)
-  Tensor rec_prior;  ///< (1,H,W,3), constant over the level
+  Tensor real;       ///< (1,H,W,C)
+  Tensor rec_prior;  ///< (1,H,W,C), constant over the level
   double noise_amp = 1;
 };
 
 /// Everything random in one iteration.
 struct Draws {
-  Tensor noise;      ///< (1,H,W,3), the same for every step
-  Tensor rec_noise;  ///< (1,H,W,3): z* at level 0, empty above
-  Tensor priors;     ///< (critic_updates,H,W,3): one for each critic step
+  Tensor noise;      ///< (1,H,W,C), the same for every step
+  Tensor rec_noise;  ///< (1,H,W,C): z* at level 0, empty above
+  Tensor priors;     ///< (critic_updates,H,W,C): one for each critic step
   std::vector<Tensor>
       mix;  ///< (1): weight of the real image in the gradient penalty, in [0,1), for each critic step
 };
@@ -47,6 +48,7 @@ struct Progress {
   int64_t iteration = 0, iterations = 0;  ///< iterations done in this level, of how many
   Losses losses;                          ///< as last read back
   bool measured = false;                  ///< true if they are of this iteration
+  bool level_done = false;                ///< this was its last, be it for Config::plateau
 };
 /// Called after every iteration; false stops the training there.
 using Observer = std::function<bool(const Progress&)>;
@@ -55,7 +57,7 @@ using Observer = std::function<bool(const Progress&)>;
 /// without a stop.
 class Trainer {
  public:
-  /// picture (1,H,W,3) in [-1,1].
+  /// picture (1,H,W,C) in [-1,1].
   Trainer(const Config& config, const Tensor& picture);
   explicit Trainer(const Checkpoint& checkpoint);
 
@@ -65,6 +67,9 @@ class Trainer {
   void store(Checkpoint& checkpoint) const;
 
   const Model& model() const { return model_; }
+  /// The model with the level in training, as it is now, as its last: for pictures on the way. Making it and
+  /// using it changes nothing in the training, neither its random numbers nor the running statistics.
+  Model preview() const;
   bool finished() const { return model_.finished() == model_.pyramid.count(); }
   /// Iterations done in the level in training.
   int64_t iteration() const { return iteration_; }
@@ -73,10 +78,15 @@ class Trainer {
   LevelTraining& begin_level();
   void finish_level();
   Draws draw(const LevelTraining& level);
+  void watch_plateau();
+  bool level_done() const { return ended_ || iteration_ == model_.config.iterations; }
 
   Model model_;
   Rng rng_;
   int64_t iteration_ = 0;
+  int64_t decay_at_ = 0;  // iteration at which the rate falls in this level
+  bool ended_ = false;    // the level, by its second plateau
+  LearningCurve curve_;   // since the rate changed; kept for Config::plateau alone
   Losses losses_;
   std::optional<LevelTraining> current_;  // none before the first and after the last level
 };

@@ -5,7 +5,7 @@ get_property(tests DIRECTORY tests PROPERTY BUILDSYSTEM_TARGETS)
 list(FILTER tests INCLUDE REGEX "_gpu_test$")
 get_property(benches DIRECTORY bench PROPERTY BUILDSYSTEM_TARGETS)
 list(FILTER benches INCLUDE REGEX "(steps|gpu_.*)_bench$|^export_step$")
-set(programs singan ganimation singanimation facedata ${tests} ${benches})
+set(programs singan ganimation singanimation facedata evaluate ${tests} ${benches})
 list(TRANSFORM programs REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE files)
 list(JOIN files "|" files)
 add_custom_target(bundle

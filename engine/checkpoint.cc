@@ -21,9 +21,9 @@ constexpr uint64_t kMaxHeader = uint64_t{16} << 20;
 constexpr size_t kMaxName = 256, kMaxTensors = 65'536, kMaxRank = 8;
 constexpr char kMetadata[] = "__metadata__";
 
-enum class Format { f16, f32, f64 };
-constexpr const char* kFormatNames[] = {"F16", "F32", "F64"};
-constexpr uint64_t kFormatBytes[] = {2, 4, 8};
+enum class Format { f16, f32, f64, i64 };
+constexpr const char* kFormatNames[] = {"F16", "F32", "F64", "I64"};
+constexpr uint64_t kFormatBytes[] = {2, 4, 8, 8};
 
 const char* name_of(Format f) { return kFormatNames[static_cast<int>(f)]; }
 uint64_t size_of(Format f) { return kFormatBytes[static_cast<int>(f)]; }
@@ -169,7 +169,7 @@ struct Reader {
     const auto known =
         std::find(std::begin(kFormatNames), std::end(kFormatNames), dtype.get_ref<const std::string&>());
     check(known != std::end(kFormatNames), "has dtype ", dtype.get_ref<const std::string&>(),
-          ", only F16, F32 and F64 are read");
+          ", only F16, F32 and F64 are read, and I64 passed over");
     const auto format = static_cast<Format>(known - std::begin(kFormatNames));
 
     check(shape.is_array() && shape.size() <= kMaxRank, "needs a shape of at most ", kMaxRank, " extents");
@@ -212,6 +212,8 @@ struct Reader {
         return read_values<float, float>(entry, bytes, [](float v) { return v; });
       case Format::f64:
         return read_values<double, double>(entry, bytes, [](double v) { return v; });
+      case Format::i64:
+        break;
     }
     return {};
   }
@@ -244,7 +246,7 @@ Bytes encode_checkpoint(const Checkpoint& checkpoint, Storage storage) {
   for (const auto& [name, tensor] : checkpoint.tensors) {
     switch (format_of(tensor, storage)) {
       case Format::f16:
-        append<float>(out, name, tensor, [&](float v) {
+        append<float>(out, name, tensor, [&, &name = name](float v) {
           const uint16_t half = to_half(v);
           SGA_CHECK((half & 0x7C00u) != 0x7C00u, "cannot save a checkpoint: tensor \"", name, "\" holds ", v,
                     ", the largest F16 is 65504");
@@ -257,6 +259,8 @@ Bytes encode_checkpoint(const Checkpoint& checkpoint, Storage storage) {
       case Format::f64:
         append<double>(out, name, tensor, [](double v) { return v; });
         break;
+      case Format::i64:
+        break;  // never written
     }
   }
   return out;
@@ -303,8 +307,9 @@ Checkpoint decode_checkpoint(std::span<const std::byte> file, const std::string&
                  "; it is cut or damaged");
 
   for (const Entry& entry : entries)
-    checkpoint.tensors[entry.name] =
-        reader.read_tensor(entry, data.subspan(entry.begin, entry.end - entry.begin));
+    if (entry.format != Format::i64)
+      checkpoint.tensors[entry.name] =
+          reader.read_tensor(entry, data.subspan(entry.begin, entry.end - entry.begin));
   return checkpoint;
 }
 

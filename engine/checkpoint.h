@@ -25,7 +25,8 @@ enum class Storage { native, f16 };
 
 /// safetensors (F32, F64, F16 entries). Pure functions between bytes and a checkpoint. The parser refuses a
 /// header above 16 MiB, names above 256 bytes, more than 65,536 tensors, duplicate names, holes, overlaps,
-/// sizes that do not match, and non-finite weights; `name` is used in errors. F16 is widened to float32.
+/// sizes that do not match, and non-finite weights; `name` is used in errors. F16 is widened to float32. I64
+/// entries are passed over: PyTorch's batch normalisation counts its batches in one (num_batches_tracked).
 Bytes encode_checkpoint(const Checkpoint& checkpoint, Storage storage = Storage::native);
 Checkpoint decode_checkpoint(std::span<const std::byte> file, const std::string& name);
 

@@ -148,6 +148,11 @@ const char* name_of(Precision p) {
 }
 
 bool on_gpu() { return use_gpu; }
-Cuda gpu() { return {chosen.stream, current}; }
+Cuda gpu() {
+  const Cuda main = gpu_without_waiting();
+  if constexpr (kCudaBuilt) cuda::Graph::join(main);
+  return main;
+}
+Cuda gpu_without_waiting() { return {chosen.stream, current}; }
 
 }  // namespace sga

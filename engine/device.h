@@ -32,8 +32,10 @@ const char* name_of(Precision precision);
 
 /// True if float32 tensors live on a GPU.
 bool on_gpu();
-/// Its tag, with the current precision.
+/// Its tag, with the current precision. What is put there waits for steps that run beside it (StepGraph).
 Cuda gpu();
+/// The same; what is put there does not wait.
+Cuda gpu_without_waiting();
 
 /// Calls f(where, T{}) with the place and element type of `t`: the one point where an op chooses its kernel.
 ///   run(x, [&](auto where, auto zero) { using T = decltype(zero); kernels::tanh(where, x.data<T>(), ...);

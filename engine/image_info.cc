@@ -1,9 +1,10 @@
 // The header of a picture file, checked before a decoder sees the file: kind, extents, limits, and that it is
 // whole.
-#include <array>
+#include <algorithm>
 #include <cstring>
 
 #include "engine/byte_order.h"
+#include "engine/crc32.h"
 #include "engine/image.h"
 
 namespace sga {
@@ -16,22 +17,6 @@ constexpr int kMaxJpegScans = 100;  // a progressive file of endless scans is sl
 
 bool starts_with(Span bytes, const char* text, size_t n) {
   return bytes.size() >= n && std::memcmp(bytes.data(), text, n) == 0;
-}
-
-constexpr std::array<uint32_t, 256> kCrcTable = [] {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t i = 0; i < 256; ++i) {
-    uint32_t c = i;
-    for (int bit = 0; bit < 8; ++bit) c = c & 1 ? 0xEDB88320u ^ c >> 1 : c >> 1;
-    table[i] = c;
-  }
-  return table;
-}();
-
-uint32_t crc32(Span bytes) {
-  uint32_t c = ~0u;
-  for (std::byte b : bytes) c = kCrcTable[(c ^ std::to_integer<uint32_t>(b)) & 255] ^ c >> 8;
-  return ~c;
 }
 
 // One file being examined: every refusal names it.
@@ -59,6 +44,14 @@ struct Examined {
   uint64_t le(uint64_t at, int n) const { return little_endian(file, at, n); }
 };
 
+// The type of a chunk is four letters.
+bool is_png_type(Span chunk) {
+  return std::all_of(chunk.begin(), chunk.begin() + 4, [](std::byte b) {
+    const int letter = std::to_integer<int>(b) | 0x20;
+    return letter >= 'a' && letter <= 'z';
+  });
+}
+
 // Source: PNG specification (W3C, second edition) 5.3, 11.2.2, 11.3.2.1.
 ImageInfo png_info(const Examined& f) {
   const uint64_t size = f.file.size();
@@ -81,6 +74,8 @@ ImageInfo png_info(const Examined& f) {
     const uint64_t length = f.be(at, 4);
     f.require_whole(length <= size - at - 12, "PNG");
     const Span type_and_data = f.file.subspan(at + 4, length + 4);
+    // Whatever else stands there, stb_image would put it into its message.
+    f.require(is_png_type(type_and_data), "the PNG is damaged at byte ", at + 4, "; get it again");
     // Critical chunks (capital letter) decide what the picture shows; stb_image does not verify them.
     const bool critical = (std::to_integer<int>(type_and_data[0]) & 0x20) == 0;
     f.require(!critical || crc32(type_and_data) == f.be(at + 8 + length, 4), "the PNG is damaged at byte ",

@@ -22,6 +22,8 @@ struct Hook {
 }  // namespace
 
 struct StepGraph::Impl {
+  explicit Impl(bool runs_beside) : beside(runs_beside) {}
+  const bool beside;
   int runs = 0;
   bool eager_for_good = false;
   MemoryPool pool;
@@ -51,7 +53,7 @@ struct Recording {
   ~Recording() { recording_hooks = nullptr, recording_kept = nullptr; }
 };
 
-void prepare(const std::vector<Hook>& hooks) {
+void prepare(Cuda where, const std::vector<Hook>& hooks) {
   if constexpr (kCudaBuilt) {
     cuda::Numbers numbers;
     for (const Hook& hook : hooks) {
@@ -60,21 +62,29 @@ void prepare(const std::vector<Hook>& hooks) {
         continue;
       }
       if (numbers.count == cuda::Numbers::kMost) {
-        cuda::set_numbers(gpu(), numbers);
+        cuda::set_numbers(where, numbers);
         numbers.count = 0;
       }
       cuda::Numbers::Entry& e = numbers.entries[numbers.count++];
       e = {hook.to, hook.count ? hook.count() : 0, hook.number ? float(hook.number()) : 0, bool(hook.count)};
     }
-    cuda::set_numbers(gpu(), numbers);
+    cuda::set_numbers(where, numbers);
+  }
+}
+
+void replay(cuda::Graph& graph, bool beside, const std::vector<Hook>& hooks) {
+  if constexpr (kCudaBuilt) {
+    const Cuda lane = graph.lane(beside ? gpu_without_waiting() : gpu());
+    prepare(lane, hooks);
+    graph.launch(lane);
   }
 }
 
 }  // namespace
 
-StepGraph::StepGraph() : impl_(std::make_unique<Impl>()) {}
+StepGraph::StepGraph(bool beside) : impl_(std::make_unique<Impl>(beside)) {}
 StepGraph::~StepGraph() = default;
-void StepGraph::reset() { impl_ = std::make_unique<Impl>(); }
+void StepGraph::reset() { impl_ = std::make_unique<Impl>(impl_->beside); }
 int64_t StepGraph::nodes() const {
   if constexpr (kCudaBuilt) return impl_->graph ? impl_->graph->nodes() : 0;
   return 0;
@@ -85,15 +95,12 @@ void StepGraph::run(const std::function<void()>& step) {
   if (!kCudaBuilt || !on_gpu() || !enabled || impl_->eager_for_good) return step();
   if constexpr (kCudaBuilt) {
     Impl& s = *impl_;
-    if (s.graph) {
-      prepare(s.hooks);
-      return s.graph->launch(gpu());
-    }
+    if (s.graph) return replay(*s.graph, s.beside, s.hooks);
     if (++s.runs == 1) return step();
     const MemoryPool::Use use(s.pool);
     if (s.runs == 2) return step();  // the pool gets the blocks that the captured step will take
 
-    auto graph = std::make_shared<cuda::Graph>();
+    auto graph = std::make_shared<cuda::Graph>(s.beside);
     std::string refusal;
     s.hooks.clear(), s.kept.clear();  // of an attempt that an error ended
     graph->begin(gpu());
@@ -116,8 +123,7 @@ void StepGraph::run(const std::function<void()>& step) {
       return step();
     }
     s.graph = std::move(graph);
-    prepare(s.hooks);
-    s.graph->launch(gpu());
+    replay(*s.graph, s.beside, s.hooks);
   }
 }
 

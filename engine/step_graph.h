@@ -21,7 +21,9 @@ class Rng;
 /// and the step stays eager.
 class StepGraph {
  public:
-  StepGraph();
+  /// `beside`: replays run at the same time as those of other such steps, for several small trainings on one
+  /// GPU. Everything else on the GPU waits for them.
+  explicit StepGraph(bool beside = false);
   ~StepGraph();
   StepGraph(const StepGraph&) = delete;
   StepGraph& operator=(const StepGraph&) = delete;

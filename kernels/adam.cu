@@ -10,6 +10,7 @@
 
 #include <cmath>
 
+#include "kernels/cuda.h"
 #include "kernels/last_block.cuh"
 #include "kernels/many.cuh"
 
@@ -21,8 +22,6 @@ struct Constants {
   float b1, b2, a1, a2, eps;
   bool eps_before_correction;
 };
-
-__device__ unsigned ticket;
 
 // x^n by squaring, within n rounding errors.
 __device__ inline double whole_power(double x, uint64_t n) {
@@ -42,7 +41,8 @@ __device__ inline void update(const Constants& c, float rate, float root, float 
 
 // `counts`: this launch is the last of the step.
 __global__ void __launch_bounds__(kBlock)
-    adam_kernel(Many<AdamTensor<float>> table, Constants c, const float* lr, uint64_t* steps, bool counts) {
+    adam_kernel(Many<AdamTensor<float>> table, Constants c, const float* lr, uint64_t* steps, bool counts,
+                unsigned* arrivals) {
   struct Smem {
     uint64_t t;
     float rate, root;
@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(kBlock)
     for (int j = 0; j < 4; ++j) update(c, rate, root, g.v[j], p.v[j], m.v[j], v.v[j]);
     store_quad(a.p + at, p, count), store_quad(a.m + at, m, count), store_quad(a.v + at, v, count);
   }
-  if (counts && last_block(&ticket, gridDim.x) && threadIdx.x == 0) *steps = s.t;
+  if (counts && last_block(arrivals, gridDim.x) && threadIdx.x == 0) *steps = s.t;
 }
 
 }  // namespace
@@ -84,7 +84,7 @@ void adam(Cuda where, const AdamTensor<float>* tensors, int count, const float* 
                     float(eps),
                     eps_before_correction};
   for_many(tensors, count, [&](const Many<AdamTensor<float>>& table, unsigned blocks, bool last) {
-    launch(where, {"adam", blocks, kBlock}, adam_kernel, table, c, lr, steps, last);
+    launch(where, {"adam", blocks, kBlock}, adam_kernel, table, c, lr, steps, last, cuda::arrivals(where));
   });
 }
 

@@ -1,8 +1,10 @@
 // The GPU as the engine sees it. Everything here is host code, but for two small kernels.
 #include "kernels/cuda.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "kernels/launch.h"
 
@@ -22,6 +24,54 @@ __global__ void set_numbers_kernel(Numbers numbers) {
   else
     *static_cast<float*>(e.to) = e.number;
 }
+
+// What kernels of one stream share.
+class Workspace {
+ public:
+  Workspace() = default;
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  ~Workspace() {
+    for (void* b : outgrown_) cudaFree(b);
+    cudaFree(block_), cudaFree(arrivals_);
+  }
+
+  void* scratch(int64_t bytes) {
+    constexpr int64_t kLeast = 4 << 20;
+    if (bytes > size_) {
+      const int64_t wanted = bytes > kLeast ? bytes : kLeast;
+      void* const block = allocate(wanted);
+      if (!block)
+        fail("out of memory: a kernel needs ", wanted, " bytes of scratch on the GPU, ", free_memory(),
+             " are free; use a smaller image (--max-size, --size) or a smaller --batch");
+      if (block_) outgrown_.push_back(block_);
+      block_ = block, size_ = wanted;
+    }
+    return block_;
+  }
+  // Before anything is captured: a captured fill would be repeated with every replay.
+  void make_arrivals(Cuda where) {
+    if (arrivals_) return;
+    constexpr int64_t kBytes = kMostArrivals * int64_t(sizeof(unsigned));
+    arrivals_ = static_cast<unsigned*>(allocate(kBytes));
+    if (!arrivals_)
+      fail("out of memory: the GPU has no ", kBytes, " bytes left; stop the other programs on it");
+    check_cuda(cudaMemsetAsync(arrivals_, 0, size_t(kBytes), where.stream), "clearing counters");
+  }
+  unsigned* arrivals() const { return arrivals_; }
+
+ private:
+  void* block_ = nullptr;
+  int64_t size_ = 0;
+  unsigned* arrivals_ = nullptr;
+  std::vector<void*> outgrown_;
+};
+Workspace& main_workspace() {
+  static Workspace* w = new Workspace;  // the driver may be gone before static destructors run
+  return *w;
+}
+Workspace* in_use = nullptr;  // of a graph being captured; else the main one
+Workspace& workspace() { return in_use ? *in_use : main_workspace(); }
 
 bool capturing = false;
 
@@ -159,19 +209,11 @@ int64_t free_memory() {
   return int64_t(free);
 }
 
-void* scratch(Cuda, int64_t bytes) {
-  constexpr int64_t kLeast = 4 << 20;
-  static void* block = nullptr;
-  static int64_t size = 0;
-  if (bytes > size) {
-    const int64_t wanted = bytes > kLeast ? bytes : kLeast;
-    block = allocate(wanted);
-    size = block ? wanted : 0;
-    if (!block)
-      fail("out of memory: a kernel needs ", wanted, " bytes of scratch on the GPU, ", free_memory(),
-           " are free; use a smaller image (--max-size, --size) or a smaller --batch");
-  }
-  return block;
+void* scratch(Cuda, int64_t bytes) { return workspace().scratch(bytes); }
+
+unsigned* arrivals(Cuda where) {
+  if (!workspace().arrivals()) workspace().make_arrivals(where);
+  return workspace().arrivals();
 }
 
 void copy(Cuda where, void* to, const void* from, int64_t bytes) {
@@ -208,18 +250,41 @@ void set_numbers(Cuda where, const Numbers& numbers) {
   if (numbers.count) kernels::launch(where, {"set_numbers", 1, Numbers::kMost}, set_numbers_kernel, numbers);
 }
 
+struct Graph::Lane {
+  Lane() {
+    check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "opening a stream on the GPU");
+    check_cuda(cudaEventCreateWithFlags(&begins, cudaEventDisableTiming), "opening a stream on the GPU");
+    check_cuda(cudaEventCreateWithFlags(&done, cudaEventDisableTiming), "opening a stream on the GPU");
+  }
+  ~Lane() {
+    std::erase(running, this);
+    cudaStreamDestroy(stream), cudaEventDestroy(begins), cudaEventDestroy(done);
+  }
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  static inline std::vector<Lane*> running;  // launched, and the main stream has not waited yet
+
+  Workspace workspace;
+  cudaStream_t stream = nullptr;
+  cudaEvent_t begins = nullptr, done = nullptr;
+};
+
+Graph::Graph(bool beside) : lane_(beside ? std::make_unique<Lane>() : nullptr) {}
 Graph::~Graph() {
   if (executable_) cudaGraphExecDestroy(executable_);
 }
 
 void Graph::begin(Cuda where) {
+  if (lane_) in_use = &lane_->workspace;
+  workspace().make_arrivals(where);
   // Relaxed: the allocator may still get memory, which is safe on the one stream there is.
   check_cuda(cudaStreamBeginCapture(where.stream, cudaStreamCaptureModeRelaxed), "capturing a step");
   capturing = true;
 }
 
 std::string Graph::end(Cuda where) {
-  capturing = false;
+  capturing = false, in_use = nullptr;
   cudaGraph_t graph = nullptr;
   cudaError_t status = cudaStreamEndCapture(where.stream, &graph);
   if (status == cudaSuccess) {
@@ -235,7 +300,7 @@ std::string Graph::end(Cuda where) {
 }
 
 bool Graph::abandon(Cuda where) noexcept {
-  capturing = false;
+  capturing = false, in_use = nullptr;
   cudaGraph_t graph = nullptr;
   const cudaError_t status = cudaStreamEndCapture(where.stream, &graph);
   if (graph) cudaGraphDestroy(graph);
@@ -243,6 +308,25 @@ bool Graph::abandon(Cuda where) noexcept {
   return status != cudaSuccess;
 }
 
-void Graph::launch(Cuda where) { check_cuda(cudaGraphLaunch(executable_, where.stream), "replaying a step"); }
+Cuda Graph::lane(Cuda main) {
+  if (!lane_) return main;
+  check_cuda(cudaEventRecord(lane_->begins, main.stream), "replaying a step");
+  check_cuda(cudaStreamWaitEvent(lane_->stream, lane_->begins, 0), "replaying a step");
+  return {lane_->stream, main.precision};
+}
+
+void Graph::launch(Cuda lane) {
+  check_cuda(cudaGraphLaunch(executable_, lane.stream), "replaying a step");
+  if (!lane_) return;
+  check_cuda(cudaEventRecord(lane_->done, lane.stream), "replaying a step");
+  auto& running = Lane::running;
+  if (std::find(running.begin(), running.end(), lane_.get()) == running.end()) running.push_back(lane_.get());
+}
+
+void Graph::join(Cuda main) {
+  for (const Lane* lane : Lane::running)
+    check_cuda(cudaStreamWaitEvent(main.stream, lane->done, 0), "waiting for a step");
+  Lane::running.clear();
+}
 
 }  // namespace sga::cuda

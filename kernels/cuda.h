@@ -2,6 +2,7 @@
 // CUDA (kCudaBuilt) hold the definitions.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,10 +34,13 @@ void* allocate(int64_t bytes);
 void release(void* block) noexcept;
 int64_t free_memory();
 
-/// Room for partial sums and convolution workspaces, shared by all kernels: what a kernel left there is gone
-/// at the next call. Grown to the largest request; outgrown blocks stay, as captured steps may refer to them.
-/// 256-byte aligned.
+/// Room for partial sums and convolution workspaces, shared by all kernels of a stream: what a kernel left
+/// there is gone at the next call. Grown to the largest request; outgrown blocks stay, as captured steps may
+/// refer to them. 256-byte aligned.
 void* scratch(Cuda, int64_t bytes);
+/// kMostArrivals counters for last_block(), 0 between launches, shared likewise.
+constexpr int kMostArrivals = 4096;
+unsigned* arrivals(Cuda);
 
 /// Device to device, in stream order.
 void copy(Cuda, void* to, const void* from, int64_t bytes);
@@ -64,7 +68,8 @@ void set_numbers(Cuda, const Numbers& numbers);
 /// Work recorded once and started as one.
 class Graph {
  public:
-  Graph() = default;
+  /// `beside`: it may run at the same time as other graphs, on a stream and with scratch of its own.
+  explicit Graph(bool beside = false);
   ~Graph();
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
@@ -75,13 +80,20 @@ class Graph {
   std::string end(Cuda);
   /// Drops what is being recorded, after an exception. True if CUDA had refused to record something.
   bool abandon(Cuda) noexcept;
-  void launch(Cuda);
+  /// Where a launch runs: behind what lies on the main stream, given here, and behind this graph's launches
+  /// before.
+  Cuda lane(Cuda main);
+  void launch(Cuda lane);
+  /// What is put on the main stream from here on waits for all graphs launched beside it.
+  static void join(Cuda main);
   /// Kernels, copies and fills in it.
   int64_t nodes() const { return nodes_; }
 
  private:
+  struct Lane;
   CUgraphExec_st* executable_ = nullptr;
   int64_t nodes_ = 0;
+  std::unique_ptr<Lane> lane_;  // of a graph that runs beside others
 };
 
 }  // namespace sga::cuda

@@ -6,8 +6,8 @@
 namespace sga::kernels {
 
 /// True, in all its threads, in that one of `blocks` blocks which comes here last; it sees what the others
-/// wrote to global memory before they came. Nobody waits. `arrivals` must be 0 at first and is 0 again at the
-/// end; a `__device__` counter of the file will do, as there is one stream.
+/// wrote to global memory before they came. Nobody waits. `arrivals`, one of cuda::arrivals(), is 0 at first
+/// and 0 again at the end.
 __device__ inline bool last_block(unsigned* arrivals, unsigned blocks) {
   struct Smem {
     bool last;

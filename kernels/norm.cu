@@ -395,8 +395,7 @@ __global__ void __launch_bounds__(kStripThreads) strip_kernel(Op op, NormShape s
 // arrives last to the launch that comes second.
 
 constexpr int kChunkThreads = 256;
-constexpr int64_t kMostColumns = 4096;             // a column: a strip of an image
-__device__ unsigned chunks_arrived[kMostColumns];  // 0 between launches
+constexpr int64_t kMostColumns = cuda::kMostArrivals;  // a column: a strip of an image
 
 /// How pixels and channels are cut; block b is strip b % strips of chunk b / strips % chunks of image b /
 /// strips / chunks, so that blocks that run together read neighbouring lines.
@@ -428,7 +427,7 @@ struct Piece {
 template <class Op, int V>
 __global__ void __launch_bounds__(kChunkThreads)
     chunk_sums_kernel(Op op, NormShape s, Cut cut, typename Op::Total* partial,
-                      typename Op::Coefficients* coefficients) {
+                      typename Op::Coefficients* coefficients, unsigned* arrivals) {
   const Piece<V> piece(s, cut, blockIdx.x);
   const int width = cut.packs * V, t = threadIdx.x;
   typename Op::Total total[V] = {};
@@ -437,7 +436,7 @@ __global__ void __launch_bounds__(kChunkThreads)
   const typename Op::Total mine = merge_threads<kChunkThreads>(total, cut.packs);
   if (t < width) parts[piece.chunk * width + t] = mine;  // all of them, not atomically added: same bits
 
-  if (!last_block(&chunks_arrived[piece.column], unsigned(cut.chunks))) return;
+  if (!last_block(arrivals + piece.column, unsigned(cut.chunks))) return;
   typename Op::Total all[1] = {};  // of channel t % width, and of one chunk in 256 / width
   for (int chunk = t / width; chunk < cut.chunks; chunk += kChunkThreads / width)
     all[0].merge(parts[chunk * width + t % width]);
@@ -492,7 +491,8 @@ void start_chunks(Cuda where, const char* name, const Op& op, NormShape s) {
       static_cast<typename Op::Coefficients*>(cuda::scratch(where, coefficient_bytes + partial_bytes));
   auto* partial =
       reinterpret_cast<typename Op::Total*>(reinterpret_cast<char*>(coefficients) + coefficient_bytes);
-  launch(where, {name, blocks, kChunkThreads}, chunk_sums_kernel<Op, V>, op, s, cut, partial, coefficients);
+  launch(where, {name, blocks, kChunkThreads}, chunk_sums_kernel<Op, V>, op, s, cut, partial, coefficients,
+         cuda::arrivals(where));
   const bool writes = std::any_of(op.out, op.out + Op::kOutputs, [](const float* p) { return p != nullptr; });
   if (writes)
     launch(where, {name, blocks, kChunkThreads}, chunk_write_kernel<Op, V>, op, s, cut, coefficients);

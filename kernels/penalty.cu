@@ -20,7 +20,6 @@ namespace sga::kernels {
 namespace {
 
 constexpr int64_t kMostBlocks = 1024, kChunk = 4096, kSmall = 32;  // kSmall: largest group of one thread
-__device__ unsigned penalty_arrived;                               // 0 between launches
 
 __device__ float squared(float v) { return v * v; }
 
@@ -32,17 +31,18 @@ __device__ float sum_of(const float* values, int64_t count) {
 }
 
 /// The last step of both ways: *y = the sum of what every block brings, over groups.
-__device__ void mean_of_blocks(float mine, int64_t groups, float* partial, float* y) {
+__device__ void mean_of_blocks(float mine, int64_t groups, float* partial, unsigned* arrivals, float* y) {
   if (threadIdx.x == 0) partial[blockIdx.x] = mine;
-  if (!last_block(&penalty_arrived, gridDim.x)) return;
+  if (!last_block(arrivals, gridDim.x)) return;
   const float all = sum_of(partial, gridDim.x);
   if (threadIdx.x == 0) *y = all / float(groups);
 }
 
 // ---- pixels
 
-__global__ void __launch_bounds__(kBlock) pixels_kernel(int64_t groups, int64_t size, const float* g,
-                                                        float eps, float* norm, float* partial, float* y) {
+__global__ void __launch_bounds__(kBlock)
+    pixels_kernel(int64_t groups, int64_t size, const float* g, float eps, float* norm, float* partial,
+                  unsigned* arrivals, float* y) {
   float sum = 0;
   for (int64_t i = int64_t(blockIdx.x) * kBlock + threadIdx.x; i < groups; i += int64_t(gridDim.x) * kBlock) {
     float squares = 0;
@@ -50,12 +50,12 @@ __global__ void __launch_bounds__(kBlock) pixels_kernel(int64_t groups, int64_t 
     norm[i] = sqrtf(squares + eps);
     sum += squared(norm[i] - 1);
   }
-  mean_of_blocks(block_sum<kBlock>(sum), groups, partial, y);
+  mean_of_blocks(block_sum<kBlock>(sum), groups, partial, arrivals, y);
 }
 
 // Number i of a thread's 12 belongs to its group i / 3.
-__global__ void __launch_bounds__(kBlock)
-    rgb_kernel(int64_t groups, const float* g, float eps, float* norm, float* partial, float* y) {
+__global__ void __launch_bounds__(kBlock) rgb_kernel(int64_t groups, const float* g, float eps, float* norm,
+                                                     float* partial, unsigned* arrivals, float* y) {
   float sum = 0;
   for (int64_t q = int64_t(blockIdx.x) * kBlock + threadIdx.x; q < groups / 4;
        q += int64_t(gridDim.x) * kBlock) {
@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(kBlock)
     }
     reinterpret_cast<Float4*>(norm)[q] = norms;
   }
-  mean_of_blocks(block_sum<kBlock>(sum), groups, partial, y);
+  mean_of_blocks(block_sum<kBlock>(sum), groups, partial, arrivals, y);
 }
 
 // ---- samples
@@ -99,13 +99,13 @@ struct AddSquares {
 template <int V>
 __global__ void __launch_bounds__(kBlock)
     samples_kernel(int64_t groups, int64_t size, int64_t chunks, const float* g, float eps, float* norm,
-                   float* partial, float* y) {
+                   float* partial, unsigned* arrivals, float* y) {
   const int64_t group = blockIdx.x / chunks, begin = blockIdx.x % chunks * kChunk;
   float sum = 0;
   each_pack<V>(g + group * size, begin, min(begin + kChunk, size), AddSquares<V>{&sum});
   sum = block_sum<kBlock>(sum);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
-  if (!last_block(&penalty_arrived, gridDim.x)) return;
+  if (!last_block(arrivals, gridDim.x)) return;
 
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   float distances = 0;
@@ -177,16 +177,18 @@ void gradient_penalty(Cuda where, int64_t groups, int64_t size, const float* g, 
         unsigned(std::clamp(div_up(groups, rgb ? 4 * kBlock : kBlock), int64_t{1}, kMostBlocks));
     float* partial = static_cast<float*>(cuda::scratch(where, kMostBlocks * int64_t(sizeof(float))));
     if (rgb)
-      launch(where, {name, blocks, kBlock}, rgb_kernel, groups, g, eps, norm, partial, y);
+      launch(where, {name, blocks, kBlock}, rgb_kernel, groups, g, eps, norm, partial, cuda::arrivals(where),
+             y);
     else
-      launch(where, {name, blocks, kBlock}, pixels_kernel, groups, size, g, eps, norm, partial, y);
+      launch(where, {name, blocks, kBlock}, pixels_kernel, groups, size, g, eps, norm, partial,
+             cuda::arrivals(where), y);
     return;
   }
   const int64_t chunks = div_up(size, kChunk);
   float* partial = static_cast<float*>(cuda::scratch(where, groups * chunks * int64_t(sizeof(float))));
   const auto kernel = size % 4 == 0 && aligned16(g) ? samples_kernel<4> : samples_kernel<1>;
   launch(where, {name, unsigned(groups * chunks), kBlock}, kernel, groups, size, chunks, g, eps, norm,
-         partial, y);
+         partial, cuda::arrivals(where), y);
 }
 
 void gradient_penalty_grad(Cuda where, int64_t groups, int64_t size, const float* g, const float* norm,

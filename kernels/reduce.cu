@@ -8,10 +8,10 @@
 //   short_rows_kernel    rows of up to 1024 numbers, C = 1: 1 to 32 lanes of a warp a row.
 //                        grid by rows, block 256, no shared memory
 //   column_sums_kernel   C > 1, the gradient of a bias: a block takes up to 64 neighbouring columns (of
-//                        quads, if C is a multiple of 4) of one chunk of rows. Its threads stand side by side on the columns,
-//                        in as many rows as fit, and add up rows that far apart; then the rows of threads are
-//                        added in pairs. grid A * strips * chunks (up to 528 if chunks > 1), block 256, 4 KB
-//                        of shared memory
+//                        quads, if C is a multiple of 4) of one chunk of rows. Its threads stand side by side
+//                        on the columns, in as many rows as fit, and add up rows that far apart; then the
+//                        rows of threads are added in pairs. grid A * strips * chunks (up to 528 if chunks >
+//                        1), block 256, 4 KB of shared memory
 //   expand_kernel        a thread an item (quad or float) of y, a block some rows of y; no division but for
 //   rows.
 //
@@ -37,9 +37,7 @@ constexpr int kMostSumBlocks = 8 * 132, kMostColumnBlocks = 4 * 132;
 constexpr int64_t kLeastChunk = 4096;  // numbers: four quads a thread
 constexpr int64_t kShortRow = 1024;
 
-// One for every sum that is cut into chunks.
-__device__ unsigned sum_tickets[kMostSumBlocks];
-__device__ unsigned column_tickets[kMostColumnBlocks];
+static_assert(kMostSumBlocks <= cuda::kMostArrivals && kMostColumnBlocks <= cuda::kMostArrivals);
 
 // ---- long rows
 
@@ -87,7 +85,7 @@ __device__ inline float total(const Float4& q) { return (q.v[0] + q.v[1]) + (q.v
 template <class Terms>
 __global__ void __launch_bounds__(kBlock)
     chunk_sums_kernel(Terms terms, int64_t row, int64_t chunk, unsigned chunks, float divisor, float* partial,
-                      float* y) {
+                      unsigned* arrivals, float* y) {
   const unsigned group = blockIdx.x / chunks, k = blockIdx.x % chunks;
   const int64_t start = group * row, end = min(row, (k + 1) * chunk);
   constexpr int kQuads = 4, kStep = 4 * kBlock;
@@ -107,7 +105,7 @@ __global__ void __launch_bounds__(kBlock)
   float all = block_sum<kBlock>(total(sum));
   if (chunks > 1) {
     if (threadIdx.x == 0) partial[blockIdx.x] = all;
-    if (!last_block(&sum_tickets[group], chunks)) return;
+    if (!last_block(arrivals + group, chunks)) return;
     all = 0;
     for (unsigned other = threadIdx.x; other < chunks; other += kBlock)
       all += partial[group * chunks + other];
@@ -131,7 +129,7 @@ void long_rows(Cuda where, const char* name, Terms terms, int64_t rows, int64_t 
                float* scratch, float* y) {
   const Cut c = cut(row, rows, kLeastChunk, kMostSumBlocks);
   launch(where, {name, unsigned(rows * c.chunks), kBlock}, chunk_sums_kernel<Terms>, terms, row, c.chunk,
-         unsigned(c.chunks), divisor, scratch, y);
+         unsigned(c.chunks), divisor, scratch, cuda::arrivals(where), y);
 }
 
 float* scratch_of(Cuda where, int64_t numbers) {
@@ -220,7 +218,7 @@ __device__ Pack<float, W> strip_sum(const float* x, const Columns& s, int64_t co
 // array (a, chunks, columns), so adding them up is the same work once more.
 template <int W>
 __global__ void __launch_bounds__(kBlock)
-    column_sums_kernel(const float* x, Columns s, float* partial, float* y) {
+    column_sums_kernel(const float* x, Columns s, float* partial, unsigned* arrivals, float* y) {
   const unsigned group = blockIdx.x / s.chunks, k = blockIdx.x % s.chunks;
   const int64_t a = group / s.strips;
   const unsigned row = threadIdx.x / s.width;
@@ -234,7 +232,7 @@ __global__ void __launch_bounds__(kBlock)
   if (s.chunks > 1) {
     partial += a * s.chunks * s.columns * W;
     if (writes) write(partial + (k * s.columns + column) * W, sum);
-    if (!last_block(&column_tickets[group], s.chunks)) return;
+    if (!last_block(arrivals + group, s.chunks)) return;
     sum = strip_sum<W>(partial, s, column, row, 0, s.chunks);
   }
   if (writes) write(y + (a * s.columns + column) * W, sum);
@@ -266,7 +264,8 @@ void middle_sum(Cuda where, int64_t a, int64_t r, int64_t c, const float* x, flo
   }
   const Columns s = columns_of(a, r, c);
   const Launch l{"sum_to of columns", unsigned(a * s.strips * s.chunks), kBlock};
-  launch(where, l, c % 4 ? column_sums_kernel<1> : column_sums_kernel<4>, x, s, scratch, y);
+  launch(where, l, c % 4 ? column_sums_kernel<1> : column_sums_kernel<4>, x, s, scratch,
+         cuda::arrivals(where), y);
 }
 
 // ---- repetition

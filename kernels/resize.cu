@@ -1,9 +1,10 @@
 // A linear map along one axis, given by its rows.
 //
 //   map_axis_kernel   rows: the outer * n_out rows of y, a thread an item of `inner` (a quad, if inner is a
-//                     multiple of 4 and the arrays are aligned, else a float). Grid and block by row_grid(): 256 threads,
-//                     no shared memory. Moves 4 bytes for every number of x and of y: the rows of x that
-//                     neighbouring rows of y share come from the caches, as do first, index and weight.
+//                     multiple of 4 and the arrays are aligned, else a float). Grid and block by row_grid():
+//                     256 threads, no shared memory. Moves 4 bytes for every number of x and of y: the rows
+//                     of x that neighbouring rows of y share come from the caches, as do first, index and
+//                     weight.
 #include "kernels/resize.h"
 
 #include <cmath>

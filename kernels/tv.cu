@@ -21,8 +21,6 @@
 namespace sga::kernels {
 namespace {
 
-__device__ unsigned tv_arrived;  // 0 between launches
-
 /// The picture as rows.
 struct Rows {
   int64_t rows, h, length;  // rows = n*h; numbers of a row
@@ -35,10 +33,10 @@ struct Rows {
 };
 
 /// *y = the sum of what every thread of every block brings.
-__device__ void sum_of_blocks(float mine, float* partial, float* y) {
+__device__ void sum_of_blocks(float mine, float* partial, unsigned* arrivals, float* y) {
   mine = block_sum<kBlock>(mine);
   if (threadIdx.x == 0) partial[blockIdx.x] = mine;
-  if (!last_block(&tv_arrived, gridDim.x)) return;
+  if (!last_block(arrivals, gridDim.x)) return;
   float sum = 0;
   for (int64_t k = threadIdx.x; k < gridDim.x; k += kBlock) sum += partial[k];
   sum = block_sum<kBlock>(sum);
@@ -49,7 +47,8 @@ __device__ void sum_of_blocks(float mine, float* partial, float* y) {
 
 constexpr int kNumbers = 4;  // of a thread, in the sum
 
-__global__ void __launch_bounds__(kBlock) plain_kernel(Rows s, const float* x, float* partial, float* y) {
+__global__ void __launch_bounds__(kBlock)
+    plain_kernel(Rows s, const float* x, float* partial, unsigned* arrivals, float* y) {
   float sum = 0;
   for (int k = 0; k < kNumbers; ++k) {
     const int64_t at = (int64_t(blockIdx.x) * kNumbers + k) * kBlock + threadIdx.x;
@@ -58,7 +57,7 @@ __global__ void __launch_bounds__(kBlock) plain_kernel(Rows s, const float* x, f
     if (i + s.c < s.length) sum += s.cost(x[at + s.c] - x[at]);
     if (s.has_below(r)) sum += s.cost(x[at + s.length] - x[at]);
   }
-  sum_of_blocks(sum, partial, y);
+  sum_of_blocks(sum, partial, arrivals, y);
 }
 
 __global__ void __launch_bounds__(kBlock)
@@ -100,7 +99,8 @@ __device__ float number(const Float4& left, const Float4& own, const Float4& rig
 }
 
 template <int C>
-__global__ void __launch_bounds__(kBlock) packs_kernel(Rows s, const float* x, float* partial, float* y) {
+__global__ void __launch_bounds__(kBlock)
+    packs_kernel(Rows s, const float* x, float* partial, unsigned* arrivals, float* y) {
   const Spot spot(s);
   float sum = 0;
   if (spot.inside) {
@@ -114,7 +114,7 @@ __global__ void __launch_bounds__(kBlock) packs_kernel(Rows s, const float* x, f
           if (s.has_below(spot.row + d)) sum += s.cost(own[d + 1].v[k] - own[d].v[k]);
         }
   }
-  sum_of_blocks(sum, partial, y);
+  sum_of_blocks(sum, partial, arrivals, y);
 }
 
 template <int C>
@@ -156,7 +156,8 @@ void total_variation(Cuda where, int64_t n, int64_t h, int64_t w, int64_t c, boo
       std::max(int64_t{1}, packs ? packs_blocks(s) : div_up(s.rows * s.length, kNumbers * kBlock));
   const auto kernel = !packs ? plain_kernel : c == 1 ? packs_kernel<1> : packs_kernel<3>;
   float* partial = static_cast<float*>(cuda::scratch(where, blocks * int64_t(sizeof(float))));
-  launch(where, {"total_variation", unsigned(blocks), kBlock}, kernel, s, x, partial, y);
+  launch(where, {"total_variation", unsigned(blocks), kBlock}, kernel, s, x, partial, cuda::arrivals(where),
+         y);
 }
 
 void total_variation_grad(Cuda where, int64_t n, int64_t h, int64_t w, int64_t c, bool squared,

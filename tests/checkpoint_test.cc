@@ -268,6 +268,16 @@ TEST(Checkpoint, NamesAndMetadata) {
   EXPECT_REFUSED("more than 65536 tensors", many + "}", 0);
 }
 
+TEST(Checkpoint, WholeNumbersArePassedOver) {
+  const Bytes file = file_of(R"({"bn.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
+                             R"("w":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
+                             12);
+  const Checkpoint c = decode_checkpoint(file, "some.file");
+  EXPECT_EQ(c.tensors.size(), 1u);
+  EXPECT_TRUE(c.tensors.contains("w"));
+  EXPECT_REFUSED("needs 8 bytes", R"({"t":{"dtype":"I64","shape":[],"data_offsets":[0,4]}})", 4);
+}
+
 TEST(Checkpoint, EntryRules) {
   const auto entry = [](const std::string& dtype, const std::string& shape, const std::string& offsets) {
     return R"({"t":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}";

@@ -8,7 +8,7 @@
 namespace sga {
 namespace {
 
-const Words kTools = {"singan", "ganimation", "singanimation", "facedata"};
+const Words kTools = {"singan", "ganimation", "singanimation", "facedata", "evaluate"};
 
 /// First words of the indented lines after `heading`.
 Words listed(const std::string& help, const std::string& heading) {
@@ -65,7 +65,10 @@ TEST(CliHelp, EverySubcommandExplainsItsOptions) {
                                    {"ganimation", "edit"},
                                    {"ganimation", "info"},
                                    {"singanimation", "expand"},
-                                   {"facedata", "prepare"}})
+                                   {"facedata", "prepare"},
+                                   {"evaluate", "swd"},
+                                   {"evaluate", "sifid"},
+                                   {"evaluate", "psnr"}})
     EXPECT_TRUE(is_there(tool, name)) << tool << " " << name;
   for (const Subcommand& s : all) {
     SCOPED_TRACE(s.tool + " " + s.name);
@@ -122,6 +125,11 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
                                        {"--inject", "=N-1"},
                                        {"--quality", "=standard"},
                                        {"--seed", "=0"}});
+  expect({"evaluate", "sifid"}, {{"--real", "REQUIRED"},
+                                 {"--fake", "REQUIRED"},
+                                 {"--precision", "=fp32"},
+                                 {"--json", "report"},
+                                 {"--weights", "shipped"}});
   expect({"facedata", "prepare"}, {{"--images", "REQUIRED"},
                                    {"--labels", "REQUIRED"},
                                    {"--landmarks", "faces are searched for"},
@@ -161,7 +169,7 @@ TEST(CliHelp, SlipsNameTheNearestWord) {
 }
 
 TEST(CliHelp, ListsDevices) {
-  for (const char* tool : {"singan", "ganimation", "singanimation", "facedata"}) {
+  for (const std::string& tool : kTools) {
     const Outcome outcome = run_tool(tool, {"--list-devices"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_TRUE(outcome.out.starts_with("cpu: ") && contains(outcome.out, "\ncuda:")) << outcome.out;

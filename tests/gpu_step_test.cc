@@ -127,6 +127,36 @@ TEST(StepGraphs, WhatTheyHoldDoesNotEmptyTheCache) {
   EXPECT_EQ(place(), first);  // the emulator gives no address out twice
 }
 
+// Three trainings, each step captured and replayed beside the others' or alone.
+std::vector<std::vector<float>> train_three(bool beside) {
+  constexpr int kSteps = 7;
+  std::vector<std::vector<float>> seen;
+  std::vector<Tensor> x, mean_of;
+  std::vector<std::unique_ptr<StepGraph>> steps;
+  for (int k = 0; k < 3; ++k) {
+    x.push_back(full({40, 500}, 1 + k));
+    mean_of.push_back({});
+    steps.push_back(std::make_unique<StepGraph>(beside));
+  }
+  for (int i = 0; i < kSteps; ++i) {
+    for (size_t k = 0; k < 3; ++k)
+      steps[k]->run([&, k] {
+        const Tensor shift = step_number([k] { return 0.1 * double(k + 1); });
+        mean_of[k] = mean(x[k]);  // partial sums in scratch, counted arrivals
+        x[k].assign(add(affine(x[k], 0.5), expand(reshape(add(mean_of[k], shift), {1, 1}), x[k].shape())));
+      });
+    if (i == 4) seen.push_back(to_host<float>(affine(mean_of[1], 2)));  // other work waits for them
+  }
+  for (size_t k = 0; k < 3; ++k) {
+    EXPECT_GT(steps[k]->nodes(), 0);
+    seen.push_back(to_host<float>(x[k]));
+    seen.push_back(to_host<float>(mean_of[k]));
+  }
+  return seen;
+}
+
+TEST(StepGraphs, BesideEachOtherIsAsOneAfterTheOther) { EXPECT_EQ(train_three(true), train_three(false)); }
+
 Tensor picture(int64_t h, int64_t w) {
   std::vector<float> v;
   for (int64_t i = 0; i < h * w * 3; ++i)

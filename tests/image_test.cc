@@ -228,6 +228,11 @@ TEST(Image, EveryFlippedBitOfAPngIsFound) {  // its checksums cover every byte t
   }
 }
 
+TEST(Image, ATypeOfAChunkThatIsNoText) {  // its bytes must not reach the terminal
+  const Bytes escape = ByteWriter().add(png_header(4, 4, 8, 0)).add(png_chunk("ID\x1b[", Bytes(5))).bytes;
+  EXPECT_REFUSED(ByteWriter().add(escape).add(png_chunk("IEND", {})).bytes, "damaged at byte 37;");
+}
+
 TEST(Image, WhatIsNoPictureIsRefused) {
   EXPECT_REFUSED({}, "the file is empty");
   EXPECT_REFUSED(ByteWriter().text("this is not a picture\n").bytes, "no PNG, JPEG or BMP");

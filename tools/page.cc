@@ -125,7 +125,7 @@ std::vector<double> y_ticks(Range& ys, bool logarithmic) {
     ys = rounded(ys, 5);
     const double step = tick_step(ys, 5);
     for (double k = std::ceil(ys.low / step - 1e-9); k * step <= ys.high + 1e-9 * step; ++k)
-      ticks.push_back(k * step);
+      ticks.push_back(k * step + 0.0);  // no "-0"
     return ticks;
   }
   const bool wide = ys.high / ys.low > 200;

@@ -1,11 +1,12 @@
-// Files that are shipped with the tools.
+// Files that are shipped with the tools, in models/pretrained: beside the build folder in a source tree, or
+// below share/singanimation of the installation the running program belongs to. Error naming the places
+// tried.
 #pragma once
 #include "engine/io.h"
 
 namespace sga {
 
-/// models/pretrained/ganimation.safetensors: beside the build folder in a source tree, or below
-/// share/singanimation of the installation the running program belongs to. Error naming the places tried.
-fs::path default_model();
+fs::path default_model();      ///< ganimation.safetensors
+fs::path default_inception();  ///< inception_stem.safetensors
 
 }  // namespace sga

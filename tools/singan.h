@@ -31,5 +31,6 @@ std::vector<std::pair<std::string, std::string>> describe(const consingan::Model
 
 void declare_train(CLI::App& app);
 void declare_sample(CLI::App& app);
+void declare_import(CLI::App& app);
 
 }  // namespace sga

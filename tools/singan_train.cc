@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kSaveEvery{30};  // between checkpoints within a level
 constexpr std::chrono::seconds kPageEvery{10};  // between pages within a level, if they cost no more than ...
 constexpr int kPageShare = 50;                  // ... one part in so many of the time
-constexpr int kPageSamples = 6;
+constexpr int kPageSamples = 6, kPageSamplesInTraining = 3;
 
 struct TrainOptions {
   CommonOptions common;
@@ -218,7 +218,7 @@ void publish(const Trainer& trainer, int64_t iteration, const RunFolder& run, co
   page.pictures("Picture", compared);
   if (levels > 0) {
     std::vector<Page::Picture> samples;
-    for (int i = 0; i < kPageSamples; ++i) {
+    for (int i = 0; i < (iteration > 0 ? kPageSamplesInTraining : kPageSamples); ++i) {
       const Tensor made = sample(shown, {}, shown.config.seed, i);
       if (i == 0) save(level_file(levels - 1, "sample"), made);
       samples.push_back({save(numbered("sample", i), made), "sample " + std::to_string(i) + state});
@@ -238,19 +238,21 @@ void publish(const Trainer& trainer, int64_t iteration, const RunFolder& run, co
 
 /// Trains the levels that are left and writes everything into the run's folder.
 template <class Trainer, class Config>
-void train_in(RunFolder& run, const TrainOptions& options, const Config& config, const Tensor& picture) {
+void train_in(RunFolder& run, const TrainOptions& options, const Config& wanted, const Tensor& picture) {
   std::optional<Trainer> trainer;
   if (run.resumed() && has_checkpoint(run.checkpoint()))
     trainer.emplace(load_newest(run.checkpoint()));
   else
-    trainer.emplace(config, picture ? picture : to_tensor(load_picture(options)));
+    trainer.emplace(wanted, picture ? picture : to_tensor(load_picture(options)));
   run.rewind_metrics("step", double(step_of(*trainer)));
   const auto& model = trainer->model();
+  const auto& config = model.config;
   if constexpr (std::is_same_v<Trainer, singan::Trainer>)
     if (!options.common.quiet && !trainer->finished())
-      std::printf("%s\n", forecast(model.config, model.pyramid, model.channels(), model.finished(),
+      std::printf("%s\n", forecast(config, model.pyramid, model.channels(), model.finished(),
                                    trainer->iteration(), available_memory())
                               .c_str());
+  std::fflush(stdout);  // into a log, too, before the work
 
   const auto show = [&](int64_t iteration) { publish(*trainer, iteration, run, options); };
   show(trainer->finished() ? 0 : trainer->iteration());
@@ -350,7 +352,8 @@ void declare_train(CLI::App& app) {
   sub->add_option(
          "--preset", o->preset,
          "Iterations per level and critic steps each: quick 150 and 1, standard 600 and 1, full 2000 "
-         "and 3; official: 2000 and 3 with all quirks of the official code")
+         "and 3 (consingan: 400 and 1, 800 and 1, 2000 and 3); official: 2000 and 3 with all quirks of "
+         "SinGAN's official code")
       ->check(CLI::IsMember({"quick", "standard", "full", "official"}));
   sub->add_option("--iterations", o->iterations, "Iterations per level; 0: as --preset says")
       ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <utility>
 #include <vector>
@@ -26,7 +27,9 @@
 
 using Work = std::function<void()>;
 struct CUstream_st {
-  std::vector<Work> queue;
+  std::deque<Work> queue;
+  uint64_t done = 0;  // works that have left the queue
+  bool running = false;
   bool capturing = false, relaxed = false;
   cudaError_t broken = cudaSuccess;  // a capture that did something forbidden
 };
@@ -38,6 +41,7 @@ struct CUgraphExec_st {
 };
 struct CUevent_st {
   cudaStream_t stream = nullptr;
+  uint64_t after = 0;  // it has happened when so many works of the stream are done
   bool recorded = false;
 };
 
@@ -120,11 +124,23 @@ cudaError_t enqueue(cudaStream_t s, Work work) {
   of(s).queue.push_back(std::move(work));
   return cudaSuccess;
 }
-void drain(CUstream_st& s) {
-  if (s.queue.empty()) return;
+// Runs what is queued, up to the work of that number.
+void drain(CUstream_st& s, uint64_t until = UINT64_MAX) {
+  if (s.queue.empty() || s.done >= until) return;
+  if (s.running) throw emu::Error("emu: two streams wait for each other");
   const DeviceScope scope;
-  const auto work = std::exchange(s.queue, {});
-  for (const Work& w : work) w();
+  s.running = true;
+  try {
+    while (!s.queue.empty() && s.done < until) {
+      const Work work = std::move(s.queue.front());
+      s.queue.pop_front(), ++s.done;
+      work();
+    }
+  } catch (...) {
+    s.running = false, s.queue.clear();
+    throw;
+  }
+  s.running = false;
   check_canaries();
 }
 // Waiting is forbidden while anything is captured, and so are memory calls unless the capture is relaxed.
@@ -257,11 +273,19 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
-  e->stream = s, e->recorded = true;
+  e->stream = s, e->recorded = true, e->after = of(s).done + of(s).queue.size();
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
   return e->recorded ? cudaStreamSynchronize(e->stream) : cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t e) {
+  delete e;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned) {
+  if (!e->recorded) return cudaSuccess;
+  return enqueue(s, [stream = e->stream, after = e->after] { drain(of(stream), after); });
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode) {
   drain(of(s));
@@ -272,10 +296,10 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode) {
 cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t* g) {
   CUstream_st& stream = of(s);
   stream.capturing = false;
-  auto work = std::exchange(stream.queue, {});
+  const auto queue = std::exchange(stream.queue, {});
   *g = nullptr;
   if (stream.broken != cudaSuccess) return answer(stream.broken);
-  *g = new CUgraph_st{std::move(work)};
+  *g = new CUgraph_st{{queue.begin(), queue.end()}};
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* e, cudaGraph_t g, unsigned long long) {

@@ -46,10 +46,10 @@ void for_each_field(C& c, F&& f) {
 }  // namespace
 
 void set_quality(Config& config, const std::string& name) {
-  singan::Config other;
-  singan::set_quality(other, name);
-  config.iterations = other.iterations;
-  config.critic_updates = other.critic_updates;
+  SGA_CHECK(name == "quick" || name == "standard" || name == "full", "consingan: unknown quality '", name,
+            "'; choose quick, standard or full");
+  config.iterations = name == "quick" ? 400 : name == "standard" ? 800 : 2000;
+  config.critic_updates = name == "full" ? 3 : 1;
 }
 
 void check(const Config& config) {

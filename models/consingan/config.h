@@ -29,8 +29,8 @@ struct Config {
   int64_t decay_at() const { return iterations * 4 / 5; }
 };
 
-/// As singan::set_quality: quick 150 iterations with one critic step, standard 600 with one, full 2000 with
-/// three. Error on another name.
+/// quick 400 iterations a level with one critic step, standard 800 with one, full 2000 with three, as
+/// published. More than SinGAN's: without normalisation the start is slow. Error on another name.
 void set_quality(Config& config, const std::string& name);
 /// Error naming the first value that is out of range.
 void check(const Config& config);

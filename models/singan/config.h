@@ -39,8 +39,8 @@ struct Config {
   double reconstruction_weight = 10;  ///< alpha
   double noise_weight = 0.1;  ///< noise of level n >= 1: this times RMSE(real, reconstruction from level n-1)
   /// 0, or the iterations after which a level that no longer learns goes on: on the first plateau (plateau.h)
-  /// the rate falls as it would at the milestone, on the next the level ends. Compared are the last `plateau`
-  /// iterations with as many before them.
+  /// the rate falls as it would at the milestone, on the next the level ends. Compared are the means over
+  /// `plateau` iterations and over as many before them.
   int64_t plateau = 0;
   int64_t bits = 8;  ///< 8 or 16 a channel, of pictures the model makes: as in the file it was trained on
   uint64_t seed = 1;

@@ -8,6 +8,8 @@
 namespace sga::singan {
 namespace {
 
+constexpr int64_t kMaxWidth = 1024;  // hidden channels
+
 std::vector<Tensor> build_reals(const Tensor& image, const Pyramid& pyramid, ResizeStyle style) {
   std::vector<Tensor> reals;
   for (int i = 0; i < pyramid.count(); ++i) {
@@ -22,6 +24,19 @@ std::vector<Tensor> build_reals(const Tensor& image, const Pyramid& pyramid, Res
 bool is_channel_count(int64_t c) { return c == 1 || c == 3 || c == 4; }
 
 std::string level_prefix(int level) { return "level" + std::to_string(level) + "."; }
+
+// The widths of a stored level: imported generators may have others than ours.
+Widths stored_widths(const Checkpoint& checkpoint, int level) {
+  Widths widths = 0;
+  for (size_t i = 0; i < widths.of.size(); ++i) {
+    const std::string name = level_prefix(level) + "generator.block" + std::to_string(i) + ".weight";
+    const Tensor& weight = checkpoint.get(name);
+    SGA_CHECK(weight.rank() == 4 && weight.dim(0) <= kMaxWidth, checkpoint.origin, ": \"", name,
+              "\" has shape ", weight.shape(), ", which no filter of a SinGAN has");
+    widths.of[i] = weight.dim(0);
+  }
+  return widths;
+}
 
 std::string text_of(const Pyramid& p) {
   std::string text;
@@ -123,7 +138,9 @@ Model load_model(const Checkpoint& checkpoint) {
     SGA_CHECK((Size{m.reals[size_t(i)].dim(1), m.reals[size_t(i)].dim(2)} == m.size(i)),
               "singan model: level ", i, " does not follow from its ratio");
     const std::string amp = level_prefix(i) + "noise_amp";
-    Generator generator(net_options(m, i));
+    NetOptions options = net_options(m, i);
+    options.width = stored_widths(checkpoint, i);
+    Generator generator(options);
     generator.net.parameters().load(checkpoint, level_prefix(i) + "generator.");
     m.levels.push_back({generator, FrozenGenerator(generator, m.config.frozen_norm),
                         parse_double(checkpoint.meta(amp), "singan model: " + amp)});

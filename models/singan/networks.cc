@@ -29,17 +29,20 @@ int64_t channels_at(int level, int64_t base) { return base << std::min(level / 4
 
 PatchNet::PatchNet(const NetOptions& options) : options_(options) {
   const auto& o = options;
+  int64_t in = o.in_channels;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const std::string name = "block" + std::to_string(i) + ".";
+    const int64_t width = o.width.of[i];
     Block& b = blocks_[i];
-    b.weight = parameters_.add(name + "weight", zeros({o.width, 3, 3, i ? o.width : o.in_channels}, o.dtype));
-    if (o.keep_bias) b.bias = parameters_.add(name + "bias", zeros({o.width}, o.dtype));
-    b.gamma = parameters_.add(name + "gamma", full({o.width}, 1, o.dtype));
-    b.beta = parameters_.add(name + "beta", zeros({o.width}, o.dtype));
-    b.mean = parameters_.add(name + "mean", zeros({o.width}, o.dtype), false);
-    b.var = parameters_.add(name + "var", full({o.width}, 1, o.dtype), false);
+    b.weight = parameters_.add(name + "weight", zeros({width, 3, 3, in}, o.dtype));
+    if (o.keep_bias) b.bias = parameters_.add(name + "bias", zeros({width}, o.dtype));
+    b.gamma = parameters_.add(name + "gamma", full({width}, 1, o.dtype));
+    b.beta = parameters_.add(name + "beta", zeros({width}, o.dtype));
+    b.mean = parameters_.add(name + "mean", zeros({width}, o.dtype), false);
+    b.var = parameters_.add(name + "var", full({width}, 1, o.dtype), false);
+    in = width;
   }
-  head_weight_ = parameters_.add("head.weight", zeros({o.out_channels, 3, 3, o.width}, o.dtype));
+  head_weight_ = parameters_.add("head.weight", zeros({o.out_channels, 3, 3, in}, o.dtype));
   if (o.head_bias) head_bias_ = parameters_.add("head.bias", zeros({o.out_channels}, o.dtype));
 }
 

@@ -14,8 +14,17 @@ constexpr int64_t kBorder = 5;
 /// Hidden channels of level n: min(base * 2^floor(n/4), 4 * base); base 32 gives 32, 64, then 128.
 int64_t channels_at(int level, int64_t base = 32);
 
+/// Hidden channels of the four blocks: one number for all (the default networks), or one for each.
+struct Widths {
+  Widths(int64_t all) : of{all, all, all, all} {}
+  Widths(const std::array<int64_t, 4>& each) : of(each) {}
+  bool operator==(const Widths&) const = default;
+  std::array<int64_t, 4> of;
+};
+
 struct NetOptions {
-  int64_t in_channels = 3, out_channels = 3, width = 32;
+  int64_t in_channels = 3, out_channels = 3;
+  Widths width = 32;
   /// Biases before a normalisation change nothing and have gradient zero, and so has the critic's last bias,
   /// as it raises the scores of real and fake alike. In float, Adam would turn the rounding noise of such
   /// gradients into whole steps. Kept for parity with the official weights only.

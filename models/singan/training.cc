@@ -100,7 +100,7 @@ Draws Trainer::draw(const LevelTraining& level) {
 void Trainer::watch_plateau() {
   const int64_t window = model_.config.plateau / kMeasureEvery;
   if (iteration_ > decay_at_ && iteration_ - kMeasureEvery <= decay_at_) curve_.clear();
-  curve_.add(losses_.g_rec, losses_.d_real - losses_.d_fake, 2 * window);
+  curve_.add(losses_.g_rec, losses_.d_real - losses_.d_fake, plateau_memory(window));
   if (!on_plateau(curve_, window)) return;
   if (iteration_ <= decay_at_)
     decay_at_ = iteration_;

@@ -111,7 +111,17 @@ struct Taps {
   int64_t n_in = 0, n_out = 0;
   std::vector<int32_t> first, index;
   std::vector<double> weight;
+  double growth = 1;  ///< n_out / n_in; of the whole map where this is a part of one
   Taps transposed() const;
+  /// Half-open.
+  struct Range {
+    int64_t begin = 0, end = 0;
+    int64_t size() const { return end - begin; }
+  };
+  /// The inputs that outputs `out` are made of.
+  Range inputs_of(Range out) const;
+  /// Outputs `out` from inputs `in`, which must hold inputs_of(out).
+  Taps part(Range in, Range out) const;
 };
 /// Nearest neighbour by a whole factor.
 Taps nearest_taps(int64_t n_in, int64_t factor);
@@ -119,7 +129,8 @@ Taps nearest_taps(int64_t n_in, int64_t factor);
 /// 1/scale). The right edge mirrors with the edge pixel repeated. The left edge does the same, or, with
 /// one_sided_left, drops the taps before 0 and renormalises, as the official SinGAN does.
 Taps bicubic_taps(int64_t n_in, int64_t n_out, double scale, bool antialias, bool one_sided_left);
-/// Applies `rows` to H and `columns` to W. x (N,H,W,C) -> (N, rows.n_out, columns.n_out, C)
+/// Applies `rows` to H and `columns` to W, first the one that grows less, rows if both grow alike. x
+/// (N,H,W,C) -> (N, rows.n_out, columns.n_out, C)
 Tensor resize(const Tensor& x, const Taps& rows, const Taps& columns);
 
 // ---- losses and fused pieces of the models

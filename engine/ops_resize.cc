@@ -75,6 +75,7 @@ Taps compress(int64_t n_in, const std::vector<std::map<int64_t, double>>& rows) 
   Taps t;
   t.n_in = n_in;
   t.n_out = int64_t(rows.size());
+  t.growth = double(t.n_out) / double(n_in);
   t.first.push_back(0);
   for (const auto& row : rows) {
     for (auto [index, weight] : row)
@@ -100,6 +101,27 @@ Taps Taps::transposed() const {
     for (int32_t k = first[size_t(o)]; k < first[size_t(o) + 1]; ++k)
       rows[size_t(index[size_t(k)])][o] += weight[size_t(k)];
   return compress(n_out, rows);
+}
+
+Taps::Range Taps::inputs_of(Range out) const {
+  SGA_CHECK(out.begin >= 0 && out.begin < out.end && out.end <= n_out, "taps: outputs ", out.begin, " to ",
+            out.end, " of ", n_out);
+  const auto begin = index.begin() + first[size_t(out.begin)], end = index.begin() + first[size_t(out.end)];
+  const auto [low, high] = std::minmax_element(begin, end);
+  return {*low, int64_t{*high} + 1};
+}
+
+Taps Taps::part(Range in, Range out) const {
+  const Range needed = inputs_of(out);
+  SGA_CHECK(in.begin >= 0 && in.begin <= needed.begin && in.end >= needed.end && in.end <= n_in,
+            "taps: inputs ", in.begin, " to ", in.end, " for ", needed.begin, " to ", needed.end);
+  Taps t;
+  t.n_in = in.size(), t.n_out = out.size(), t.growth = growth;
+  const int32_t from = first[size_t(out.begin)], to = first[size_t(out.end)];
+  for (int64_t o = out.begin; o <= out.end; ++o) t.first.push_back(first[size_t(o)] - from);
+  for (int32_t k = from; k < to; ++k) t.index.push_back(int32_t(index[size_t(k)] - in.begin));
+  t.weight.assign(weight.begin() + from, weight.begin() + to);
+  return t;
 }
 
 Taps nearest_taps(int64_t n_in, int64_t factor) {
@@ -145,9 +167,9 @@ Taps bicubic_taps(int64_t n_in, int64_t n_out, double scale, bool antialias, boo
 
 Tensor resize(const Tensor& x, const Taps& rows, const Taps& columns) {
   SGA_CHECK(x.rank() == 4, "resize: x must be (N,H,W,C), got ", x.shape());
-  // The smaller intermediate first.
-  return rows.n_out * columns.n_in <= rows.n_in * columns.n_out ? map_axis(map_axis(x, 1, rows), 2, columns)
-                                                                : map_axis(map_axis(x, 2, columns), 1, rows);
+  // The smaller intermediate first; by the growth of the whole, so that parts round as the whole does.
+  return rows.growth <= columns.growth ? map_axis(map_axis(x, 1, rows), 2, columns)
+                                       : map_axis(map_axis(x, 2, columns), 1, rows);
 }
 
 Tensor pad_reflect(const Tensor& x, int64_t n) {

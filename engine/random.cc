@@ -39,6 +39,22 @@ Tensor Rng::normal(const Shape& shape, Dtype dtype) {
   return t;
 }
 
+Tensor Rng::normal_window(const Shape& whole, int64_t top, int64_t left, int64_t h, int64_t w,
+                          Dtype dtype) const {
+  SGA_CHECK(whole.rank() == 4 && whole[0] == 1, "normal_window: the whole must be (1,H,W,C), got ", whole);
+  SGA_CHECK(top >= 0 && left >= 0 && h > 0 && w > 0 && top + h <= whole[1] && left + w <= whole[2],
+            "normal_window: ", h, "x", w, " at row ", top, ", column ", left, " does not lie in ", whole);
+  SGA_CHECK(!capture::active(), "normal_window: a captured step would draw the same numbers at every replay");
+  const int64_t channels = whole[3];
+  const Tensor t = empty({1, h, w, channels}, dtype);
+  run(t, [&](auto where, auto zero) {
+    using T = decltype(zero);
+    kernels::normal_window(where, seed_, counter_, whole[2] * channels, top, left * channels, h, w * channels,
+                           t.data<T>());
+  });
+  return t;
+}
+
 Tensor Rng::uniform(const Shape& shape, Dtype dtype) {
   const Tensor t = empty(shape, dtype);
   draw(t, seed_, counter_, [](auto... a) { kernels::uniform(a...); });

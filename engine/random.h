@@ -13,6 +13,10 @@ class Rng {
   explicit Rng(uint64_t seed = 0, uint64_t counter = 0) : seed_(seed), counter_(counter) {}
   /// Standard normal.
   Tensor normal(const Shape& shape, Dtype dtype = Dtype::f32);
+  /// Rows [top, top + h) and columns [left, left + w) of what normal(whole) would draw now, bit by bit; the
+  /// stream stays where it is. whole (1,H,W,C) -> (1,h,w,C). Not in a captured step.
+  Tensor normal_window(const Shape& whole, int64_t top, int64_t left, int64_t h, int64_t w,
+                       Dtype dtype = Dtype::f32) const;
   /// Uniform in [0,1).
   Tensor uniform(const Shape& shape, Dtype dtype = Dtype::f32);
   /// One uniform number in [0,1) on the host.

@@ -29,6 +29,23 @@ void normal(Cpu, uint64_t seed, uint64_t counter, T* y, int64_t n) {
   each_block(seed, counter, y, n, [](const Philox& x, float* four) { normals_of(x, four); });
 }
 
+template <class T>
+void normal_window(Cpu, uint64_t seed, uint64_t counter, int64_t row, int64_t top, int64_t left, int64_t h,
+                   int64_t w, T* y) {
+#pragma omp parallel for if (h * w > (1 << 14))
+  for (int64_t i = 0; i < h; ++i) {
+    const int64_t begin = (top + i) * row + left, end = begin + w;
+    for (int64_t block = begin / 4; block * 4 < end; ++block) {
+      float four[4];
+      normals_of(philox4x32(seed, counter + uint64_t(block)), four);
+      for (int64_t n = std::max(begin, block * 4); n < std::min(end, block * 4 + 4); ++n)
+        y[i * w + n - begin] = T(four[n - block * 4]);
+    }
+  }
+}
+
+template void normal_window(Cpu, uint64_t, uint64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float*);
+template void normal_window(Cpu, uint64_t, uint64_t, int64_t, int64_t, int64_t, int64_t, int64_t, double*);
 template void uniform(Cpu, uint64_t, uint64_t, float*, int64_t);
 template void uniform(Cpu, uint64_t, uint64_t, double*, int64_t);
 template void normal(Cpu, uint64_t, uint64_t, float*, int64_t);

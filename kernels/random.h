@@ -86,6 +86,15 @@ void uniform(Cpu, uint64_t seed, uint64_t counter, T* y, int64_t n);
 template <class T>
 void normal(Cpu, uint64_t seed, uint64_t counter, T* y, int64_t n);
 
+/// Rows of a window of a longer array of normals whose block counters begin at `counter`, and whose rows have
+/// `row` numbers: y[i,j] = number (top + i) * row + left + j of it, i < h, j < w. Any part of a picture's
+/// noise can be drawn by itself.
+template <class T>
+void normal_window(Cpu, uint64_t seed, uint64_t counter, int64_t row, int64_t top, int64_t left, int64_t h,
+                   int64_t w, T* y);
+void normal_window(Cuda, uint64_t seed, uint64_t counter, int64_t row, int64_t top, int64_t left, int64_t h,
+                   int64_t w, float* y);
+
 /// The same bits. The counter is *base + offset; base lies on the device and may be null for 0: a captured
 /// step draws new numbers at each replay.
 void uniform(Cuda, uint64_t seed, const uint64_t* base, uint64_t offset, float* y, int64_t n);

@@ -1,4 +1,6 @@
 // The GPU's random numbers are the CPU's, bit by bit.
+#include <array>
+
 #include "tests/gpu_numbers.h"
 
 namespace sga {
@@ -28,6 +30,22 @@ TEST(Random, SameBitsAsOnTheCpu) {
             EXPECT_EQ(y.read(), of_cpu(law, seed, counter, n))
                 << "law " << law << ", seed " << seed << ", counter " << counter << ", n " << n;
           }
+}
+
+TEST(Random, WindowsOfTheCpusStream) {
+  for (const auto& [row, top, left, h, w] :
+       std::vector<std::array<int64_t, 5>>{{33, 0, 0, 7, 33},
+                                           {33, 3, 5, 4, 20},
+                                           {7, 100, 6, 9, 1},
+                                           {3000, 1, 1999, 2, 1001},
+                                           {int64_t{1} << 33, 5, 11, 2, 8}})
+    for (const uint64_t counter : {uint64_t{0}, ~uint64_t{0} - 3}) {
+      const GpuArray<float> y(h * w);
+      std::vector<float> want(static_cast<size_t>(h * w));
+      kernels::normal_window(Cpu{}, 7, counter, row, top, left, h, w, want.data());
+      kernels::normal_window(test_gpu(), 7, counter, row, top, left, h, w, y.get());
+      EXPECT_EQ(y.read(), want) << "row " << row << ", counter " << counter;
+    }
 }
 
 TEST(Random, SameBitsInLargeNumbers) {

@@ -14,6 +14,7 @@
 #include "tools/command.h"
 #include "tools/font.h"
 #include "tools/page.h"
+#include "tools/png_writer.h"
 #include "tools/progress.h"
 #include "tools/run_folder.h"
 
@@ -499,6 +500,76 @@ TEST(Font, DrawsAndClips) {
   EXPECT_EQ(*image.at(6, 0), 1);
   draw_text(image, -3, -100, "clipped on every side", 0, 9);
   draw_text(image, 6, 4, "W", 0, 3);
+}
+
+// ---- PNG row by row
+
+Image pattern(int64_t height, int64_t width, int64_t channels) {
+  Image image{height, width, channels, {}};
+  for (int64_t i = 0; i < height * width * channels; ++i)
+    image.pixels.push_back(static_cast<float>((i * i * 7 + i / 5) % 256) / 255.0f);
+  return image;
+}
+
+Image rows_of(const Image& image, int64_t top, int64_t count) {
+  return {count, image.width, image.channels,
+          std::vector<float>(image.at(top, 0), image.at(top, 0) + count * image.width * image.channels)};
+}
+
+TEST(PngWriter, ReadsBackAsWritten) {
+  const TempFolder folder;
+  const fs::path file = folder / "picture.png";
+  for (const int64_t channels : {1, 2, 3, 4})
+    for (const auto& [height, width] : {std::pair<int64_t, int64_t>{1, 1}, {7, 13}, {700, 900}}) {
+      const Image image = pattern(height, width, channels);
+      PngWriter writer(file, height, width, channels);
+      for (int64_t top = 0; top < height; top += 3)
+        writer.write(rows_of(image, top, std::min<int64_t>(3, height - top)));
+      writer.commit();
+      const Image read = decode_image(read_file(file), "picture.png");
+      EXPECT_EQ(read.channels, channels);
+      EXPECT_EQ(read.width, width);
+      EXPECT_EQ(read.pixels, image.pixels);
+    }
+}
+
+TEST(PngWriter, SixteenBitsAsSavePngRounds) {
+  const TempFolder folder;
+  Image image = pattern(9, 11, 3);
+  for (float& v : image.pixels) v = v * 0.73f + 0.0001f;
+  PngWriter writer(folder / "ours.png", 9, 11, 3, 16);
+  writer.write(rows_of(image, 0, 4));
+  writer.write(rows_of(image, 4, 5));
+  writer.commit();
+  save_png(folder / "theirs.png", image, 16);
+  EXPECT_EQ(load_image(folder / "ours.png").pixels, load_image(folder / "theirs.png").pixels);
+  EXPECT_EQ(image_info(read_file(folder / "ours.png"), "ours.png").bits, 16);
+}
+
+TEST(PngWriter, ClampsAndRounds) {
+  const TempFolder folder;
+  PngWriter writer(folder / "p.png", 1, 5, 1);
+  writer.write({1, 5, 1, {-1.0f, 2.0f, std::numeric_limits<float>::quiet_NaN(), 0.499f / 255, 0.501f / 255}});
+  writer.commit();
+  EXPECT_EQ(load_image(folder / "p.png", 1).pixels, (std::vector<float>{0, 1, 0, 0, 1.0f / 255}));
+}
+
+TEST(PngWriter, AllOrNothing) {
+  const TempFolder folder;
+  const fs::path file = folder / "p.png";
+  write_file(file, "before");
+  const Image image = pattern(4, 5, 3);
+  {
+    PngWriter writer(file, 4, 5, 3);
+    writer.write(rows_of(image, 0, 2));
+    EXPECT_THROW(writer.commit(), Error) << "two rows are missing";
+    EXPECT_THROW(writer.write(rows_of(image, 0, 3)), Error) << "a row too many";
+    EXPECT_THROW(writer.write(pattern(1, 4, 3)), Error) << "another width";
+  }
+  EXPECT_EQ(read_text(file), "before");
+  EXPECT_EQ(contents(folder.path()).size(), 1u) << "no temporary file is left";
+  EXPECT_THROW(PngWriter(file, 70'000, 1, 3), Error);
+  EXPECT_THROW(PngWriter(file, 1, 1, 5), Error);
 }
 
 }  // namespace

@@ -29,4 +29,38 @@ std::string gunzip_if_needed(std::span<const std::byte> file, const std::string&
   return text;
 }
 
+struct Packer::State {
+  z_stream stream{};
+  ~State() { deflateEnd(&stream); }
+};
+
+Packer::Packer() : state_(std::make_unique<State>()) {
+  SGA_CHECK(deflateInit(&state_->stream, Z_DEFAULT_COMPRESSION) == Z_OK, "cannot start zlib: no memory");
+}
+Packer::~Packer() = default;
+
+Bytes Packer::pack(std::span<const std::byte> data, bool last) {
+  SGA_CHECK(data.size() < (size_t{1} << 32), "pack: at most 4 GiB at once");
+  z_stream& stream = state_->stream;
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(data.data()));
+  stream.avail_in = static_cast<uInt>(data.size());
+  Bytes packed;
+  do {
+    constexpr uInt kPiece = 1 << 16;
+    const size_t have = packed.size();
+    packed.resize(have + kPiece);
+    stream.next_out = reinterpret_cast<Bytef*>(packed.data() + have);
+    stream.avail_out = kPiece;
+    SGA_CHECK(deflate(&stream, last ? Z_FINISH : Z_NO_FLUSH) != Z_STREAM_ERROR,
+              "pack: zlib refused the data");
+    packed.resize(have + kPiece - stream.avail_out);
+  } while (stream.avail_out == 0);
+  return packed;
+}
+
+uint32_t crc32_of(std::span<const std::byte> data) {
+  return static_cast<uint32_t>(
+      crc32_z(0, reinterpret_cast<const Bytef*>(data.data()), static_cast<z_size_t>(data.size())));
+}
+
 }  // namespace sga

@@ -34,7 +34,10 @@ bool is_there(const fs::path& path) {
 }
 
 /// What write_file leaves of a file when the process is killed in the middle of it.
-bool is_unfinished(const fs::path& file) { return file.filename().string().starts_with(".sga-tmp-"); }
+// Of write_file (.sga-tmp-PROCESS-COUNT) or BigFileWriter (NAME.sga-tmp-PROCESS).
+bool is_unfinished(const fs::path& file) {
+  return file.filename().string().find(".sga-tmp-") != std::string::npos;
+}
 
 bool holds_files(const fs::path& folder) {
   std::error_code error;

@@ -1,4 +1,5 @@
-// singan sample: random pictures from a trained model.
+// singan sample: pictures from a trained model, with control of where and how much they vary.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -13,36 +14,164 @@ namespace {
 
 struct SampleCommand {
   CommonOptions common;
-  std::string model;
-  int64_t count = 8;
+  std::string model, mask, tile = "auto";
+  int64_t count = 8, steps = 9;
+  std::vector<int> fixed;             // levels
+  std::vector<int64_t> interpolated;  // two numbers of samples
+  double gain = 1;
   singan::SampleOptions sampling;
+
+  int64_t pictures() const { return interpolated.empty() ? count : steps; }
 };
 
-void run_sample(const SampleCommand& o, CLI::App& app) {
-  use_device(o.common);
-  const AnyModel model = open_model(o.model);
-  const Tensor first =
-      sample(model, o.sampling, o.common.seed, 0);  // bad requests fail before the folder is made
+// White where noise may change the picture.
+Tensor load_mask(const std::string& path, Dtype dtype) {
+  const Image mask = load_image(path, 1);
+  const auto [low, high] = std::minmax_element(mask.pixels.begin(), mask.pixels.end());
+  SGA_CHECK(*high > 0, "--noise-mask: ", path,
+            " is black everywhere, so no noise could act; paint white where the "
+            "picture may change");
+  SGA_CHECK(*low < 1, "--noise-mask: ", path,
+            " is white everywhere, which is no mask; leave --noise-mask out or paint "
+            "black where the picture must stay");
+  return from_host(Shape{1, mask.height, mask.width, 1}, mask.pixels, dtype);
+}
+
+// Draws the pictures of one command: sample i of a seed, whatever else is drawn, or a way between two.
+class Sampler {
+ public:
+  Sampler(const singan::Model& model, const SampleCommand& o) : model_(model), options_(o) {
+    noise_.gain = o.gain;
+    if (!o.mask.empty()) noise_.mask = load_mask(o.mask, model.dtype());
+    for (const int level : o.fixed)
+      if (level < o.sampling.start_level || level >= model.finished())
+        throw UsageError("--fix-noise: level " + std::to_string(level) +
+                         " gets no noise; with --start-scale " + std::to_string(o.sampling.start_level) +
+                         " this model has noise at levels " + std::to_string(o.sampling.start_level) +
+                         " to " + std::to_string(model.finished() - 1));
+  }
+
+  singan::Climb operator()(int64_t index) const {
+    const SampleCommand& o = options_;
+    singan::NoiseField field = field_of(index);
+    if (!o.interpolated.empty())
+      field = singan::between(field_of(o.interpolated[0]), field_of(o.interpolated[1]),
+                              double(index) / double(o.steps - 1));
+    if (!o.fixed.empty()) field = singan::fix_levels(field, field_of(0), o.fixed);
+    return singan::sample_climb(model_, o.sampling, field, noise_);
+  }
+
+ private:
+  singan::NoiseField field_of(int64_t index) const {
+    Rng rng = Rng(options_.common.seed).fork(uint64_t(index));
+    return singan::draw_field(rng, model_.dtype());
+  }
+
+  const singan::Model& model_;
+  const SampleCommand& options_;
+  singan::NoiseOptions noise_;
+};
+
+void check_command(const SampleCommand& o) {
+  if (o.interpolated.empty()) return;
+  const auto& between = o.interpolated;
+  if (between.size() != 2 || between[0] == between[1] || std::min(between[0], between[1]) < 0)
+    throw UsageError("--interpolate needs the numbers of two different samples, as in --interpolate 0,3");
+}
+
+Page page_of(const SampleCommand& o) {
+  Page page("SinGAN samples");
+  std::vector<std::pair<std::string, std::string>> rows = {
+      {"model", o.model},
+      {"start scale", std::to_string(o.sampling.start_level)},
+      {"seed", std::to_string(o.common.seed)}};
+  if (!o.fixed.empty()) {
+    std::string levels;
+    for (const int level : o.fixed) levels += (levels.empty() ? "" : ", ") + std::to_string(level);
+    rows.push_back({"noise of sample 0 at scales", levels});
+  }
+  if (!o.interpolated.empty())
+    rows.push_back(
+        {"between samples", std::to_string(o.interpolated[0]) + " and " + std::to_string(o.interpolated[1])});
+  if (!o.mask.empty()) rows.push_back({"noise mask", fs::path(o.mask).filename().string()});
+  if (o.gain != 1) rows.push_back({"noise gain", singan::to_text(o.gain)});
+  page.table(rows);
+  return page;
+}
+
+const char* stem_of(const SampleCommand& o) { return o.interpolated.empty() ? "sample" : "interpolation"; }
+
+void finish(const RunFolder& run, const SampleCommand& o) {
+  std::vector<Page::Picture> pictures;
+  for (int64_t i = 0; i < o.pictures(); ++i) pictures.push_back({numbered(stem_of(o), i), std::to_string(i)});
+  Page page = page_of(o);
+  if (!o.interpolated.empty()) page.pictures("In one row", {{"interpolation.png", ""}});
+  page.pictures("Samples", pictures);
+  page.write(run / "index.html");
+  std::printf("%s: %lld samples\n", run.path().c_str(), static_cast<long long>(o.pictures()));
+}
+
+void draw(const singan::Model& model, const SampleCommand& o, CLI::App& app) {
+  const Sampler sampler(model, o);
+  const singan::Climb first = sampler(0);  // bad requests fail before the folder is made
+  const int64_t tile = tile_side(o.tile, first), tiles = tile_count(first.size(), tile);
+  const singan::Size size = first.size();
+  SGA_CHECK(o.interpolated.empty() || o.steps * size.w <= kMaxSide, "--steps: ", o.steps, " pictures of ",
+            size.w, "x", size.h, " make a row longer than ", kMaxSide, " pixels; take fewer");
+  RunFolder run(
+      o.common.out, false, o.common.force,
+      {"singan sample", {"sample_#.png", "interpolation_#.png", "interpolation.png", "index.html"}});
+  run.configure(app);
+  {
+    Progress progress(o.pictures() * tiles, "sample", o.common.quiet);
+    for (int64_t i = 0; i < o.pictures(); ++i)
+      save_tiles(run / numbered(stem_of(o), i), i == 0 ? first : sampler(i), size, tile,
+                 int(model.config.bits), [&] {
+                   progress.advance();
+                   if (interrupted())
+                     throw Interrupted("interrupted; " + std::to_string(i) + " pictures are written");
+                 });
+  }
+  if (!o.interpolated.empty()) {
+    std::vector<Image> pictures;
+    std::vector<std::string> labels;
+    for (int64_t i = 0; i < o.steps; ++i) {
+      pictures.push_back(load_image(run / numbered(stem_of(o), i), 3));
+      labels.push_back(std::to_string(i));
+    }
+    save_png(run / "interpolation.png", contact_sheet(pictures, o.steps, labels));
+  }
+  finish(run, o);
+}
+
+// Methods that only promise random_sample.
+void draw(const AnyModel& model, const SampleCommand& o, CLI::App& app) {
+  for (const char* name : {"--fix-noise", "--interpolate", "--noise-mask", "--noise-gain", "--tile"})
+    SGA_CHECK(app.count(name) == 0, name,
+              " works with models of singan train --method singan alone; leave it out");
+  const Tensor first = sample(model, o.sampling, o.common.seed, 0);
   RunFolder run(o.common.out, false, o.common.force, {"singan sample", {"sample_#.png", "index.html"}});
   run.configure(app);
-  std::vector<Page::Picture> pictures;
   {
     Progress progress(o.count, "sample", o.common.quiet);
     for (int64_t i = 0; i < o.count; ++i) {
       if (interrupted()) throw Interrupted("interrupted; " + std::to_string(i) + " pictures are written");
-      const std::string file = numbered("sample", i);
-      save_png(run / file, to_image(i == 0 ? first : sample(model, o.sampling, o.common.seed, i)));
-      pictures.push_back({file, std::to_string(i)});
+      save_png(run / numbered("sample", i),
+               to_image(i == 0 ? first : sample(model, o.sampling, o.common.seed, i)), bits_of(model));
       progress.advance();
     }
   }
-  Page page("SinGAN samples");
-  page.table({{"model", o.model},
-              {"start scale", std::to_string(o.sampling.start_level)},
-              {"seed", std::to_string(o.common.seed)}});
-  page.pictures("Samples", pictures);
-  page.write(run / "index.html");
-  std::printf("%s: %lld samples\n", run.path().c_str(), static_cast<long long>(o.count));
+  finish(run, o);
+}
+
+void run_sample(const SampleCommand& o, CLI::App& app) {
+  check_command(o);
+  use_device(o.common);
+  const AnyModel model = open_model(o.model);
+  if (const auto* pyramid = std::get_if<singan::Model>(&model))
+    draw(*pyramid, o, app);
+  else
+    draw(model, o, app);
 }
 
 }  // namespace
@@ -51,11 +180,33 @@ void declare_sample(CLI::App& app) {
   auto o = std::make_shared<SampleCommand>();
   CLI::App* sub = app.add_subcommand("sample", "Draw random samples from a trained model");
   sub->add_option("--model", o->model, "Folder of a training run, or its model.safetensors")->required();
-  sub->add_option("--count", o->count, "Number of pictures")->check(CLI::Range(int64_t{1}, int64_t{100'000}));
+  auto* count = sub->add_option("--count", o->count, "Number of pictures")
+                    ->check(CLI::Range(int64_t{1}, int64_t{100'000}));
   sub->add_option("--start-scale", o->sampling.start_level,
                   "First level with fresh noise, 0 is the coarsest; levels below it reconstruct the picture");
-  sub->add_option("--scale-h", o->sampling.scale_h, "Factor of the width");
-  sub->add_option("--scale-v", o->sampling.scale_v, "Factor of the height");
+  sub->add_option("--scale-h", o->sampling.scale_h, "Factor of the width, 0.1 to 100");
+  sub->add_option("--scale-v", o->sampling.scale_v, "Factor of the height, 0.1 to 100");
+  sub->add_option("--fix-noise", o->fixed,
+                  "Levels whose noise is that of sample 0 in every sample, as in 0,1,2; the others vary")
+      ->delimiter(',');
+  auto* interpolate =
+      sub->add_option("--interpolate", o->interpolated,
+                      "Two samples by number, as in 0,3: pictures on the way between their noise")
+          ->delimiter(',')
+          ->excludes(count);
+  sub->add_option("--steps", o->steps, "Number of pictures of --interpolate, both ends included")
+      ->check(CLI::Range(int64_t{2}, int64_t{1'000}))
+      ->needs(interpolate);
+  sub->add_option(
+      "--noise-mask", o->mask,
+      "Picture of the samples' size: noise acts where it is white, where it is black the samples stay "
+      "the reconstruction");
+  sub->add_option("--noise-gain", o->gain, "Factor of the noise, 0 to 100; above 1 the samples vary more");
+  sub->add_option(
+         "--tile", o->tile,
+         "Make pictures in tiles, which show the same in less memory: auto (above 512x512 pixels), off, "
+         "or the side of a tile in pixels")
+      ->check(check_tile, "");
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);
   add_out_option(*sub, o->common);

@@ -43,11 +43,13 @@ void for_each_field(C& c, F&& f) {
   f("max_size", c.pyramid.max_size);
   f("scale_factor", c.pyramid.scale_factor);
   f("official_levels", c.pyramid.official);
+  f("super_resolution", c.pyramid.super_resolution);
   f("resize", c.resize);
   f("generator_steps", c.generator_steps);
   f("fixed_code", c.fixed_code);
   f("frozen_norm", c.frozen_norm);
   f("keep_bias", c.keep_bias);
+  f("noise_padding", c.noise_padding);
   f("base_channels", c.base_channels);
   f("iterations", c.iterations);
   f("milestone", c.milestone);
@@ -65,7 +67,9 @@ void for_each_field(C& c, F&& f) {
 }
 
 // Fields that models of version 0.1 do not hold.
-bool came_later(std::string_view name) { return name == "plateau" || name == "bits"; }
+bool came_later(std::string_view name) {
+  return name == "plateau" || name == "bits" || name == "super_resolution" || name == "noise_padding";
+}
 
 }  // namespace
 

@@ -27,6 +27,9 @@ struct Config {
   bool fixed_code = true;  ///< keep z* of the coarsest level; the official code draws it anew every iteration
   FrozenNorm frozen_norm = FrozenNorm::running;
   bool keep_bias = false;  ///< see NetOptions
+  /// Noise maps cover the padding around a level too, where the prior stays zero: the border of the picture
+  /// then varies as its middle does, which animation wants (spec A.11). Else they are zero-padded.
+  bool noise_padding = false;
   int64_t base_channels = 32;
 
   int64_t iterations = 2000;  ///< for each level

@@ -16,19 +16,28 @@ Tensor truncate_to_bytes(const Tensor& x) {
 }
 
 Tensor resample(const Tensor& x, Size size, double scale_h, double scale_w, ResizeStyle style) {
-  NoGrad off;
   SGA_CHECK(x.rank() == 4, "imresize: x must be (N,H,W,C), got ", x.shape());
+  const ResizeTaps taps = resize_taps({x.dim(1), x.dim(2)}, size, scale_h, scale_w, style);
+  return imresize_by(x, taps.rows, taps.columns, style);
+}
+
+}  // namespace
+
+ResizeTaps resize_taps(Size from, Size to, double scale_h, double scale_w, ResizeStyle style) {
   const bool official = style == ResizeStyle::official;
-  const Taps rows = bicubic_taps(x.dim(1), size.h, scale_h, scale_h < 1, official);
-  const Taps columns = bicubic_taps(x.dim(2), size.w, scale_w, (official ? scale_h : scale_w) < 1, official);
-  if (!official) return clamp(resize(x, rows, columns), -1, 1);
+  return {bicubic_taps(from.h, to.h, scale_h, scale_h < 1, official),
+          bicubic_taps(from.w, to.w, scale_w, (official ? scale_h : scale_w) < 1, official)};
+}
+
+Tensor imresize_by(const Tensor& x, const Taps& rows, const Taps& columns, ResizeStyle style) {
+  NoGrad off;
+  if (style == ResizeStyle::smooth) return clamp(resize(x, rows, columns), -1, 1);
   const Tensor bytes = resize(truncate_to_bytes(x), rows, columns);
   return clamp(affine(cast(affine(bytes, 1 / 255.0), x.dtype()), 2, -1), -1, 1);
 }
 
-// Corner-aligned linear interpolation of one axis.
 Taps bilinear_taps(int64_t n_in, int64_t n_out) {
-  Taps taps{n_in, n_out, {0}, {}, {}};
+  Taps taps{n_in, n_out, {0}, {}, {}, double(n_out) / double(n_in)};
   for (int64_t o = 0; o < n_out; ++o) {
     const double at = n_out > 1 ? double(o) * double(n_in - 1) / double(n_out - 1) : 0;
     const int64_t low = std::min(int64_t(at), n_in - 1), high = std::min(low + 1, n_in - 1);
@@ -38,8 +47,6 @@ Taps bilinear_taps(int64_t n_in, int64_t n_out) {
   }
   return taps;
 }
-
-}  // namespace
 
 Tensor imresize(const Tensor& x, double scale, ResizeStyle style) {
   const Size size{int64_t(std::ceil(double(x.dim(1)) * scale)), int64_t(std::ceil(double(x.dim(2)) * scale))};

@@ -24,8 +24,9 @@ void check_options(const PyramidOptions& o) {
 Pyramid official_pyramid(double h, double w, const PyramidOptions& o) {
   const auto log_r = [&](double x) { return std::log(x) / std::log(o.scale_factor); };
   const double longest = std::max(h, w), min_size = double(o.min_size), max_size = double(o.max_size);
-  const int num_scales = int(std::ceil(log_r(min_size / std::min(h, w)))) + 1;
-  const int scale2stop = int(std::ceil(log_r(std::min(max_size, longest) / longest)));
+  const auto whole = [&](double x) { return o.super_resolution ? int(x) : int(std::ceil(x)); };
+  const int num_scales = whole(log_r(min_size / std::min(h, w))) + 1;
+  const int scale2stop = whole(log_r(std::min(max_size, longest) / (o.super_resolution ? w : longest)));
   const int stop_scale = num_scales - scale2stop;
   Pyramid p;
   p.scale1 = std::min(max_size / longest, 1.0);
@@ -46,9 +47,10 @@ Pyramid exact_pyramid(double h, double w, const PyramidOptions& o) {
   const double real_h = std::round(h * p.scale1), real_w = std::round(w * p.scale1);
   const double whole = double(o.min_size) / std::min(real_h, real_w);  // finest -> coarsest
   const int n = std::max(1, int(std::lround(std::log(whole) / std::log(o.scale_factor))));
-  p.ratio = std::pow(whole, 1.0 / n);
+  const double coarsest = o.super_resolution ? std::pow(o.scale_factor, n) : whole;
+  p.ratio = std::pow(coarsest, 1.0 / n);
   for (int i = 0; i <= n; ++i) {
-    const double scale = std::pow(whole, double(n - i) / n);
+    const double scale = std::pow(coarsest, double(n - i) / n);
     p.levels.push_back({std::lround(real_h * scale), std::lround(real_w * scale)});
   }
   return p;

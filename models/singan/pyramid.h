@@ -15,6 +15,10 @@ struct PyramidOptions {
   int64_t max_size = 250;      ///< longest side of the finest level, pixels
   double scale_factor = 0.75;  ///< wanted ratio of neighbouring levels, in (0,1)
   bool official = false;       ///< the formulae of the official code; see make_pyramid
+  /// For super-resolution. Official: the level count rounds down and takes the width for the longer side.
+  /// Else: neighbours differ by scale_factor exactly, and the coarsest short side is as close to min_size as
+  /// that allows.
+  bool super_resolution = false;
 };
 
 struct Pyramid {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/ops.h"
+#include "models/singan/palette.h"
 
 namespace sga::singan {
 namespace {
@@ -28,22 +29,78 @@ Tensor climb(const Model& model, Tensor x, int start, double factor_h, double fa
   return x;
 }
 
+// The mask and the reconstruction at a level.
+struct Masked {
+  Tensor mask, reconstruction;
+};
+
+// From start_level on.
+std::vector<Masked> mask_levels(const Model& model, const SampleOptions& o, const Tensor& mask) {
+  SGA_CHECK(
+      o.scale_h == 1 && o.scale_v == 1,
+      "singan: a noise mask keeps parts of the reconstruction, which has the size of the training picture; "
+      "leave the factors of width and height at 1");
+  const int last = model.finished() - 1;
+  const Size size = model.size(last);
+  SGA_CHECK((mask.shape() == Shape{1, size.h, size.w, 1}), "singan: the noise mask is ", mask.dim(2), "x",
+            mask.dim(1), " pixels, the samples are ", size.w, "x", size.h, "; make the mask that size");
+  std::vector<Masked> masked;
+  Tensor x;
+  for (int n = 0; n <= last; ++n) {
+    const Tensor prior = n ? rise(model, x, model.size(n)) : zeros(model.reals[0].shape(), model.dtype());
+    x = run_level(model, n, n ? Tensor() : code_noise(model), prior);
+    if (n >= o.start_level)
+      masked.push_back({clamp(imresize_to(mask, model.size(n), ResizeStyle::smooth), 0, 1), x});
+  }
+  return masked;
+}
+
 }  // namespace
 
-Tensor random_sample(const Model& model, const SampleOptions& o, Rng& rng) {
+Climb sample_climb(const Model& model, const SampleOptions& o, const NoiseField& field,
+                   const NoiseOptions& noise) {
   check_start(model, o.start_level, 0);
   for (double factor : {o.scale_h, o.scale_v})
-    SGA_CHECK(factor >= 0.1 && factor <= 10, "singan: scale factors must lie between 0.1 and 10, got ",
+    SGA_CHECK(factor >= 0.1 && factor <= 100, "singan: scale factors must lie between 0.1 and 100, got ",
               factor);
+  SGA_CHECK(noise.gain >= 0 && noise.gain <= 100, "singan: the noise gain must lie between 0 and 100, got ",
+            noise.gain);
   NoGrad off;
-  const Size size = model.size(o.start_level);
-  const Size start{int64_t(std::nearbyint(double(size.h) * o.scale_v)),
-                   int64_t(std::nearbyint(double(size.w) * o.scale_h))};
-  Tensor x = reconstruction_prior(model, o.start_level);
-  if (start != size)
-    x = o.start_level == 0 ? zeros({1, start.h, start.w, model.channels()}, model.dtype())
-                           : imresize_to(x, start, model.config.resize);
-  return climb(model, x, o.start_level, o.scale_v, o.scale_h, rng);
+  std::vector<Rung> rungs;
+  for (int n = o.start_level; n < model.finished(); ++n)
+    rungs.push_back({n,
+                     {int64_t(std::nearbyint(double(model.size(n).h) * o.scale_v)),
+                      int64_t(std::nearbyint(double(model.size(n).w) * o.scale_h))},
+                     1 / model.pyramid.ratio});
+  const int64_t channels = model.image.dim(3);
+  const Size start = rungs.front().size;
+  Tensor base = o.start_level == 0 ? zeros({1, start.h, start.w, channels}, model.dtype())
+                                   : reconstruction_prior(model, o.start_level);
+  if (Size{base.dim(1), base.dim(2)} != start) base = imresize_to(base, start, model.config.resize);
+  const std::vector<Masked> masked = noise.mask ? mask_levels(model, o, noise.mask) : std::vector<Masked>{};
+  const auto level_noise = [=, code = model.code](int rung, const Window& w) {
+    const int level = rungs[size_t(rung)].level;
+    const Shape shape{1, w.h, w.w, channels};
+    // One channel at level 0, as in training.
+    Tensor z = affine(field(level, rungs[size_t(rung)].size, level ? channels : 1, w), noise.gain);
+    if (!masked.empty()) {
+      // With noise padding z* has a border, which windows do without.
+      const int64_t border = level ? 0 : (code.dim(1) - rungs[size_t(rung)].size.h) / 2;
+      const Tensor kept = level ? zeros_like(z) : crop(code, border + w.top, border + w.left, w.h, w.w);
+      z = attention_composite(crop(masked[size_t(rung)].mask, w.top, w.left, w.h, w.w), z, kept);
+    }
+    return expand(z, shape);
+  };
+  if (masked.empty()) return Climb(model, base, rungs, level_noise);
+  return Climb(model, base, rungs, level_noise, [=](int rung, const Window& w, const Tensor& y) {
+    const Masked& m = masked[size_t(rung)];
+    return attention_composite(crop(m.mask, w.top, w.left, w.h, w.w), y,
+                               crop(m.reconstruction, w.top, w.left, w.h, w.w));
+  });
+}
+
+Tensor random_sample(const Model& model, const SampleOptions& options, Rng& rng) {
+  return sample_climb(model, options, draw_field(rng, model.dtype())).whole();
 }
 
 Tensor reconstruction(const Model& model) {
@@ -63,6 +120,14 @@ Tensor inject(const Model& model, const Tensor& picture, int start_level, Rng& r
   Tensor x = Size{picture.dim(1), picture.dim(2)} == finest
                  ? picture
                  : imresize_to(picture, finest, model.config.resize);
+  const Level& level = model.levels[size_t(start_level)];
+  if (official && level.palette) {
+    const Size size = model.size(start_level);
+    x = imresize(to_palette_of_runs(x, level.palette),
+                 std::pow(model.pyramid.ratio, model.pyramid.count() - 1 - start_level),
+                 ResizeStyle::official);
+    return climb(model, crop(x, 0, 0, size.h, size.w), start_level, 1, 1, rng);
+  }
   if (official) {
     x = imresize(x, std::pow(model.pyramid.ratio, model.pyramid.count() - start_level),
                  ResizeStyle::official);

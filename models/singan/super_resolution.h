@@ -1,0 +1,32 @@
+// Super-resolution: the finest generator applied again and again, each time after a small enlargement.
+// Source: SinGAN 4.1, spec A.9.
+#pragma once
+#include "models/singan/climb.h"
+
+namespace sga::singan {
+
+/// The enlargement by `factor` in `count` equal steps.
+struct SuperResolutionSteps {
+  int count = 1;
+  double step = 1;  ///< factor^(1/count)
+};
+/// As many steps as bring one closest to 1/ratio, at least one. Error unless factor is 1 to 16.
+SuperResolutionSteps super_resolution_steps(double factor, double ratio);
+
+/// What to train with so that the finest generator fits the steps: reconstruction weight 100, the fake made
+/// again for every generator step, coarsest side 18, ratio 1/step exactly (factors below 1.13 have larger
+/// ones: 2^(-1/3)) and no limit on the finest level but the picture's own size. `name` as in preset();
+/// "official" has the pyramid of spec A.9, whose ratio is not that of the steps.
+Config super_resolution_preset(const std::string& name, double factor);
+
+struct SuperResolution {
+  Climb climb;
+  Size size;  ///< round(factor * picture); the climb may be a few pixels larger at the right and the bottom
+};
+/// picture (1,h,w,C) in [-1,1], of any size. Every step enlarges, adds fresh noise of the finest level's
+/// amplitude unless `noise` is false, and applies the finest generator. Error if the model is not fully
+/// trained.
+SuperResolution super_resolution(const Model& model, const Tensor& picture, double factor, bool noise,
+                                 Rng& rng);
+
+}  // namespace sga::singan

@@ -1,5 +1,6 @@
 // singan train --method consingan as a program: the same commands and files as SinGAN's, and what it refuses.
 #include "engine/checkpoint.h"
+#include "engine/memory.h"
 #include "tests/cli.h"
 
 namespace sga {
@@ -62,6 +63,47 @@ TEST_F(CliConsingan, FromAPictureToSamples) {
   EXPECT_EQ(differences(trained, contents(folder / "again"), {"config.json"}), Words{});
 }
 
+// What the other subcommands make of its model, and what they say where they cannot.
+TEST_F(CliConsingan, OtherCommandsTakeItsModel) {
+  train("run");
+  Image edited = load_image(folder / "picture.png"), mask{32, 40, 1, std::vector<float>(32 * 40)};
+  for (int64_t y = 8; y < 16; ++y)
+    for (int64_t x = 10; x < 22; ++x) *mask.at(y, x) = 1, *edited.at(y, x) = 1;
+  save_png(folder / "edited.png", edited);
+  save_png(folder / "mask.png", mask);
+  const auto words = [&](const char* command, const Words& more) {
+    return Words{command, "--model", at("run"), "--quiet"} + more;
+  };
+  const Words reference = {"--reference", at("edited.png")};
+  for (const auto& [command, more, file] :
+       {std::tuple{"paint", reference, "start_2_001.png"},
+        {"harmonize", reference + Words{"--mask", at("mask.png"), "--dilate", "1"}, "start_1_001.png"},
+        {"edit", reference + Words{"--dilate", "1"}, "start_2_001_masked.png"}}) {
+    SCOPED_TRACE(command);
+    const Outcome made =
+        run_tool("singan", words(command, more + Words{"--count", "2", "--out", at(command)}));
+    EXPECT_EQ(made.code, 0) << made.err;
+    const std::map<std::string, std::string> files = contents(folder / command);
+    EXPECT_TRUE(files.contains(file));
+    EXPECT_NE(files.at("start_1_000.png"), files.at("start_1_001.png"));
+    expect_whole_files(folder / command);
+    expect_local_page(folder / command / "index.html");
+  }
+  const auto refused = [&](const char* command, const Words& more, const std::string& part) {
+    expect_refused("singan", words(command, more + Words{"--out", at("bad")}), 1, part);
+  };
+  refused("paint", reference + Words{"--start-scale", "3"}, "where a picture can enter at 1 to 2");
+  refused("paint", reference + Words{"--quantize"}, "leave --quantize out");
+  refused("animate", {}, "train with --method singan");
+  refused("super-resolve", {}, "train with --method singan");
+  for (const Words& more : {Words{"--fix-noise", "0"},
+                            {"--interpolate", "0,1"},
+                            {"--noise-mask", at("mask.png")},
+                            {"--noise-gain", "2"},
+                            {"--tile", "64"}})
+    refused("sample", more, more[0] + " works with models of singan train --method singan alone");
+}
+
 TEST_F(CliConsingan, RefusesWhatCannotBe) {
   const auto refused = [&](const Words& words, const std::string& part, int code = 2) {
     expect_refused("singan", training(words + Words{"--out", at("bad")}), code, part);
@@ -87,6 +129,25 @@ TEST_F(CliConsingan, RefusesWhatCannotBe) {
   const Words resuming = {"train", "--resume", "--quiet", "--out", at("run")};
   expect_refused("singan", resuming + Words{"--method", "singan"}, 2, "--method consingan, not singan");
   expect_refused("singan", resuming + Words{"--stages", "4"}, 2, "--stages 3, not 4");
+}
+
+TEST_F(CliConsingan, WhatDoesNotFitIsRefused) {
+  if (available_host_memory("/") > 100'000'000'000) GTEST_SKIP() << "this machine has the memory";
+  constexpr int64_t kSide = 4000;  // takes about 200 GB
+  save_png(folder / "large.png", {kSide, kSide, 1, std::vector<float>(kSide * kSide, 0.5f)});
+  expect_refused("singan",
+                 {"train", "--method", "consingan", "--image", at("large.png"), "--device", "cpu",
+                  "--max-size", "4000", "--out", at("bad")},
+                 1, "are available; give --max-size ");
+  train("run");
+  Checkpoint large = load_checkpoint(folder / "run/model.safetensors");
+  large.tensors["image"] = zeros({1, 800, 1000, 3});
+  large.metadata["config.max_size"] = "1000";
+  save_checkpoint(folder / "large.safetensors", large);
+  const Words sampling = {
+      "sample", "--model",  at("large.safetensors"), "--device", "cpu", "--out", at("bad"), "--scale-h",
+      "10",     "--scale-v"};
+  expect_refused("singan", sampling + Words{"10"}, 1, "a sample of 10000x8000 takes about 179 GB");
 }
 
 TEST_F(CliConsingan, DamagedModels) {

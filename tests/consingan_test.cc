@@ -6,7 +6,9 @@
 #include <map>
 #include <optional>
 
+#include "engine/memory.h"
 #include "engine/ops.h"
+#include "models/consingan/forecast.h"
 #include "models/consingan/training.h"
 #include "tests/error_text.h"
 
@@ -359,6 +361,25 @@ TEST(ConsinganTraining, TheFinishedModelDoesNotMoveWithTheNextLevel) {
     return p.level < 2;
   });
   EXPECT_FALSE(at_first.empty());
+}
+
+TEST(ConsinganForecast, MemoryAsItTurnsOut) {
+  for (const int64_t concurrent : {1, 3}) {
+    SCOPED_TRACE(concurrent);
+    Config config;
+    config.iterations = 1, config.critic_updates = 1, config.stages = 4, config.concurrent = concurrent;
+    const auto stats = [before = memory_stats().live] { return double(memory_stats().peak - before); };
+    reset_memory_peak();
+    Trainer trainer(config, test_picture(64, 72, 3, Dtype::f32));
+    trainer.run();
+    const double took = stats();
+    EXPECT_NEAR(double(peak_bytes(config, trainer.model().pyramid)), took, 0.1 * took);
+    const auto again = [before = memory_stats().live] { return double(memory_stats().peak - before); };
+    reset_memory_peak();
+    Rng rng(1);
+    random_sample(trainer.model(), {.scale_h = 2, .scale_v = 3}, rng);
+    EXPECT_NEAR(double(sample_bytes(config, {192, 144})), again(), 0.05 * again());
+  }
 }
 
 TEST(ConsinganTraining, BreakdownNamesLevelIterationAndTerm) {

@@ -253,15 +253,15 @@ void train(const TrainOptions& options, CLI::App& app) {
   if (!goes_on) {  // refuse bad pictures before the folder is made
     refuse_options_of_others(options, app);
     const Image image = load_picture(options);
+    const int64_t available = available_memory();
     if (is_consingan(options)) {
       const consingan::Config config = consingan_config(options);
       consingan::check(config);
-      consingan::make_pyramid(image.height, image.width, config);
+      check_memory(config, {image.height, image.width}, available);
     } else {
       const singan::Config config = singan_config(options);
       singan::check(config);
       const singan::Pyramid pyramid = singan::make_pyramid(image.height, image.width, config.pyramid);
-      const int64_t available = available_memory();
       check_memory(config, {image.height, image.width}, image.channels, available);
       if (options.forecast) {
         std::printf("%s\n", forecast(config, pyramid, image.channels, 0, 0, available).c_str());

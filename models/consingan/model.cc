@@ -127,6 +127,7 @@ Tensor random_sample(const Model& model, const singan::SampleOptions& o, Rng& rn
   for (double factor : {o.scale_h, o.scale_v})
     SGA_CHECK(factor >= 0.1 && factor <= 10, "consingan: scale factors must lie between 0.1 and 10, got ",
               factor);
+  singan::check_picture_size(scaled(model.size(model.finished() - 1), o.scale_v, o.scale_h));
   NoGrad off;
   const GrowingGenerator& g = model.generator;
   const int first = std::max(o.start_level, 1);

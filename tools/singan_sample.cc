@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/image.h"
+#include "engine/memory.h"
 #include "tools/page.h"
 #include "tools/progress.h"
 #include "tools/run_folder.h"
@@ -164,6 +165,8 @@ void draw(const AnyModel& model, const SampleCommand& o, CLI::App& app) {
        {"--fix-noise", "--interpolate", "--noise-mask", "--noise-gain", "--tile", "--norm"})
     SGA_CHECK(app.count(name) == 0, name,
               " works with models of singan train --method singan alone; leave it out");
+  if (const auto* grown = std::get_if<consingan::Model>(&model))
+    check_memory(*grown, o.sampling, available_memory());
   const Tensor first = sample(model, o.sampling, o.common.seed, 0);
   RunFolder run(o.common.out, false, o.common.force, {"singan sample", {"sample_#.png", "index.html"}});
   run.configure(app);

@@ -8,6 +8,7 @@
 
 #include "engine/image.h"
 #include "engine/memory.h"
+#include "models/consingan/training.h"
 #include "models/singan/training.h"
 #include "tools/page.h"
 #include "tools/progress.h"
@@ -27,12 +28,15 @@ constexpr int kPageSamples = 6, kPageSamplesInTraining = 3;
 
 struct TrainOptions {
   CommonOptions common;
-  std::string image, channels = "auto", bits = "auto", preset = "standard";
+  std::string method = "singan", image, channels = "auto", bits = "auto", preset = "standard";
   int64_t iterations = 0, critic_steps = 0, plateau = 0, save_every = 0;
   bool forecast = false;
   bool noise_padding = false;
   singan::PyramidOptions pyramid;
+  consingan::Config consingan;  // what only this method has
 };
+
+bool is_consingan(const TrainOptions& o) { return o.method == "consingan"; }
 
 Image load_picture(const TrainOptions& o) {
   return load_image(o.image, o.channels == "auto" ? 0 : singan::parse_int(o.channels, "--channels"));
@@ -42,35 +46,67 @@ int64_t bits_of_file(const fs::path& path) {
   return image_info(read_file(path, int64_t{1} << 30), path.string()).bits;
 }
 
-singan::Config config_of(const TrainOptions& o) {
-  const bool official = o.preset == "official";
-  singan::Config config = singan::preset(official ? "official" : "default");
-  if (!official) singan::set_quality(config, o.preset);
-  config.pyramid = o.pyramid;
-  config.pyramid.official = official;
+// What all methods have. Their presets are called alike, but for "official".
+template <class Config>
+void set_common(Config& config, const TrainOptions& o) {
+  if (o.preset != "official") set_quality(config, o.preset);
   if (o.iterations) config.iterations = o.iterations;
   if (o.critic_steps) config.critic_updates = o.critic_steps;
-  config.plateau = o.plateau;
   config.bits = o.bits == "16" || (o.bits == "auto" && bits_of_file(o.image) == 16) ? 16 : 8;
-  config.noise_padding = o.noise_padding;
   config.seed = o.common.seed;
+}
+
+singan::Config singan_config(const TrainOptions& o) {
+  const bool official = o.preset == "official";
+  singan::Config config = singan::preset(official ? "official" : "default");
+  config.pyramid = o.pyramid;
+  config.pyramid.official = official;
+  config.plateau = o.plateau;
+  config.noise_padding = o.noise_padding;
+  set_common(config, o);
   return config;
+}
+
+consingan::Config consingan_config(const TrainOptions& o) {
+  consingan::Config config = o.consingan;
+  config.min_size = o.pyramid.min_size;
+  config.max_size = o.pyramid.max_size;
+  set_common(config, o);
+  return config;
+}
+
+// An option of another method would have no effect.
+void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
+  const auto only_with = [&](const char* method, const std::vector<const char*>& names) {
+    for (const char* name : names)
+      if (o.method != method && app.count(name))
+        throw UsageError(std::string(name) + " is an option of --method " + method + ", not of " + o.method +
+                         "; leave it out");
+  };
+  only_with("singan", {"--scale-factor", "--plateau", "--noise-padding", "--forecast"});
+  only_with("consingan", {"--stages", "--lr-scale"});
+  if (o.method != "singan" && o.preset == "official")
+    throw UsageError("--preset official is SinGAN's; choose quick, standard or full for --method " +
+                     o.method);
 }
 
 // ---- what it leaves
 
-int64_t step_of(const singan::Trainer& t) {
+template <class Trainer>
+int64_t step_of(const Trainer& t) {
   return t.model().finished() * t.model().config.iterations + (t.finished() ? 0 : t.iteration());
 }
 
-void save_checkpoint_of(const singan::Trainer& trainer, const RunFolder& run) {
+template <class Trainer>
+void save_checkpoint_of(const Trainer& trainer, const RunFolder& run) {
   Checkpoint checkpoint;
   trainer.store(checkpoint);
   save_keeping_previous(run.checkpoint(), checkpoint);
 }
 
 /// Reconstruction loss and critic of each level in a diagram of their own: they live on different scales.
-std::vector<Page::Chart> charts_of(const fs::path& metrics, const singan::Model& model) {
+template <class Model>
+std::vector<Page::Chart> charts_of(const fs::path& metrics, const Model& model) {
   const std::vector<Series> all = read_metrics(metrics, "step", {"g_rec", "d_real", "d_fake", "penalty"});
   std::vector<Page::Chart> charts;
   for (int level = 0; level < model.pyramid.count(); ++level) {
@@ -93,10 +129,11 @@ std::vector<Page::Chart> charts_of(const fs::path& metrics, const singan::Model&
   return charts;
 }
 
-/// Writes the pictures of the newest level of `shown` and the page. `iteration` > 0: that level is still in
+/// Writes the pictures of the newest level and the page. `iteration` > 0: that level is still in
 /// training.
-void publish(const singan::Model& shown, int64_t iteration, const RunFolder& run,
-             const TrainOptions& options) {
+template <class Trainer>
+void publish(const Trainer& trainer, int64_t iteration, const RunFolder& run, const TrainOptions& options) {
+  const auto shown = trainer.preview();
   const int levels = shown.finished(), bits = int(shown.config.bits);
   const auto save = [&](const std::string& file, const Tensor& picture) {
     save_png(run / file, to_image(picture), bits);
@@ -107,12 +144,10 @@ void publish(const singan::Model& shown, int64_t iteration, const RunFolder& run
   };
   const std::string name = fs::path(options.image).filename().string();  // wherever the picture lies
   const bool done = levels == shown.pyramid.count() && iteration == 0;
-  Page page("SinGAN of " + name);
+  Page page((is_consingan(options) ? "ConSinGAN of " : "SinGAN of ") + name);
   if (!done) page.refresh_every(int(kPageEvery.count()));
 
-  singan::Model finished = shown;
-  if (iteration > 0) finished.levels.pop_back();
-  auto rows = describe(finished);
+  auto rows = describe(iteration > 0 ? trainer.model() : shown);
   rows.insert(rows.begin(), {{"picture", name}, {"preset", options.preset}});
   std::string state = " of level " + std::to_string(levels - 1);
   if (iteration > 0) {
@@ -125,7 +160,7 @@ void publish(const singan::Model& shown, int64_t iteration, const RunFolder& run
   std::vector<Page::Picture> compared = {
       {save("training.png", shown.image), "training picture, " + text_of(shown.pyramid.finest())}};
   if (levels > 0) {
-    const Tensor made = singan::reconstruction(shown);
+    const Tensor made = reconstruction(shown);
     compared.push_back({save(level_file(levels - 1, "reconstruction"), made), "reconstruction" + state});
   }
   page.pictures("Picture", compared);
@@ -149,47 +184,25 @@ void publish(const singan::Model& shown, int64_t iteration, const RunFolder& run
   page.write(run / "index.html");
 }
 
-void train(const TrainOptions& options, CLI::App& app) {
-  use_device(options.common);
-  if (options.common.out.empty() && !options.forecast) throw UsageError("--out is required");
-  const bool goes_on = continues_run(options.common);
-  if (app.count("--image") == 0 && !goes_on)
-    throw UsageError("--image is required, unless --resume goes on with a run");
-  Tensor picture;
-  const int64_t available = available_memory();
-  if (!goes_on) {  // refuse bad pictures before the folder is made
-    const Image image = load_picture(options);
-    const singan::Config config = config_of(options);
-    singan::check(config);
-    const singan::Pyramid pyramid = singan::make_pyramid(image.height, image.width, config.pyramid);
-    check_memory(config, {image.height, image.width}, image.channels, available);
-    if (options.forecast) {
-      std::printf("%s\n", forecast(config, pyramid, image.channels, 0, 0, available).c_str());
-      return;
-    }
-    picture = to_tensor(image);
-  }
-  RunFolder run(options.common.out, options.common.resume, options.common.force,
-                {"singan train",
-                 {kModelFile, "training.png", "level_#_sample.png", "level_#_reconstruction.png",
-                  "sample_#.png", "index.html"}});
-  run.configure(app, {"save-every"}, {{"image"}});
-  use_device(options.common);  // the stored precision, if it was not given
-  std::optional<singan::Trainer> trainer;
+/// Trains the levels that are left and writes everything into the run's folder.
+template <class Trainer, class Config>
+void train_in(RunFolder& run, const TrainOptions& options, const Config& wanted, const Tensor& picture) {
+  std::optional<Trainer> trainer;
   if (run.resumed() && has_checkpoint(run.checkpoint()))
     trainer.emplace(load_newest(run.checkpoint()));
   else
-    trainer.emplace(config_of(options), picture ? picture : to_tensor(load_picture(options)));
+    trainer.emplace(wanted, picture ? picture : to_tensor(load_picture(options)));
   run.rewind_metrics("step", double(step_of(*trainer)));
-  const singan::Model& model = trainer->model();
-  const singan::Config& config = model.config;
-  if (!options.common.quiet && !trainer->finished())
-    std::printf("%s\n", forecast(config, model.pyramid, model.channels(), model.finished(),
-                                 trainer->iteration(), available)
-                            .c_str());
+  const auto& model = trainer->model();
+  const auto& config = model.config;
+  if constexpr (std::is_same_v<Trainer, singan::Trainer>)
+    if (!options.common.quiet && !trainer->finished())
+      std::printf("%s\n", forecast(config, model.pyramid, model.channels(), model.finished(),
+                                   trainer->iteration(), available_memory())
+                              .c_str());
   std::fflush(stdout);  // into a log, too, before the work
 
-  const auto show = [&](int64_t iteration) { publish(trainer->preview(), iteration, run, options); };
+  const auto show = [&](int64_t iteration) { publish(*trainer, iteration, run, options); };
   show(trainer->finished() ? 0 : trainer->iteration());
   auto saved = Clock::now(), page_due = saved + kPageEvery;
   {
@@ -210,7 +223,7 @@ void train(const TrainOptions& options, CLI::App& app) {
       progress.set(step, note);
       const auto now = Clock::now();
       if (p.level_done) {  // before the checkpoint: a resume from that one begins the next level
-        singan::save_model(run / kModelFile, trainer->preview());
+        save_model(run / kModelFile, trainer->preview());
         show(0);
       } else if (now >= page_due) {
         show(p.iteration);
@@ -230,12 +243,54 @@ void train(const TrainOptions& options, CLI::App& app) {
               text_of(model.pyramid.finest()).c_str(), (run / "index.html").c_str());
 }
 
+void train(const TrainOptions& options, CLI::App& app) {
+  use_device(options.common);
+  if (options.common.out.empty() && !options.forecast) throw UsageError("--out is required");
+  const bool goes_on = continues_run(options.common);
+  if (app.count("--image") == 0 && !goes_on)
+    throw UsageError("--image is required, unless --resume goes on with a run");
+  Tensor picture;
+  if (!goes_on) {  // refuse bad pictures before the folder is made
+    refuse_options_of_others(options, app);
+    const Image image = load_picture(options);
+    const int64_t available = available_memory();
+    if (is_consingan(options)) {
+      const consingan::Config config = consingan_config(options);
+      consingan::check(config);
+      check_memory(config, {image.height, image.width}, available);
+    } else {
+      const singan::Config config = singan_config(options);
+      singan::check(config);
+      const singan::Pyramid pyramid = singan::make_pyramid(image.height, image.width, config.pyramid);
+      check_memory(config, {image.height, image.width}, image.channels, available);
+      if (options.forecast) {
+        std::printf("%s\n", forecast(config, pyramid, image.channels, 0, 0, available).c_str());
+        return;
+      }
+    }
+    picture = to_tensor(image);
+  }
+  RunFolder run(options.common.out, options.common.resume, options.common.force,
+                {"singan train",
+                 {kModelFile, "training.png", "level_#_sample.png", "level_#_reconstruction.png",
+                  "sample_#.png", "index.html"}});
+  run.configure(app, {"save-every"}, {{"image"}});
+  use_device(options.common);  // the stored precision, if it was not given
+  if (is_consingan(options))
+    train_in<consingan::Trainer>(run, options, consingan_config(options), picture);
+  else
+    train_in<singan::Trainer>(run, options, singan_config(options), picture);
+}
+
 }  // namespace
 
 void declare_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
   CLI::App* sub = app.add_subcommand("train", "Train on one picture");
   sub->add_option("--image", o->image, "Picture to train on (PNG, JPEG, BMP); --resume: that of the run");
+  sub->add_option("--method", o->method,
+                  "singan; consingan: one generator that grows by a stage a level and passes features on")
+      ->check(CLI::IsMember({"singan", "consingan"}));
   sub->add_option("--channels", o->channels,
                   "What is learned of the picture: 1 grey, 3 colour, 4 colour and alpha; auto: what it shows")
       ->check(CLI::IsMember({"auto", "1", "3", "4"}));
@@ -245,7 +300,8 @@ void declare_train(CLI::App& app) {
   sub->add_option(
          "--preset", o->preset,
          "Iterations per level and critic steps each: quick 150 and 1, standard 600 and 1, full 2000 "
-         "and 3; official: 2000 and 3 with all quirks of the official code")
+         "and 3 (consingan: 400 and 1, 800 and 1, 2000 and 3); official: 2000 and 3 with all quirks of "
+         "SinGAN's official code")
       ->check(CLI::IsMember({"quick", "standard", "full", "official"}));
   sub->add_option("--iterations", o->iterations, "Iterations per level; 0: as --preset says")
       ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
@@ -266,6 +322,13 @@ void declare_train(CLI::App& app) {
   sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
   sub->add_flag("--noise-padding", o->noise_padding,
                 "Noise beyond the border too, so that in 'singan animate' the border moves like the middle");
+  sub->add_option("--stages", o->consingan.stages,
+                  "consingan: levels of the pyramid; more keep the layout of the picture better")
+      ->check(CLI::Range(int64_t{2}, int64_t{16}));
+  sub->add_option("--lr-scale", o->consingan.lr_scale,
+                  "consingan: rate of a stage as a part of that of the next; more follows the picture more "
+                  "closely and varies it less")
+      ->check(CLI::Range(0.0, 1.0));
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);
   add_run_options(*sub, o->common);

@@ -9,8 +9,6 @@
 namespace sga::singan {
 namespace {
 
-constexpr int64_t kMeasureEvery = 10;  // losses are read back this often: a read waits for the device
-
 // generator_input of a level in training, in few colours where it has a palette. The official code reduces
 // the border of zeros with the rest.
 GeneratorInput whole_input_of(const LevelTraining& level, const Config& config, const Tensor& noise,
@@ -35,36 +33,6 @@ GeneratorInput input_of(const LevelTraining& level, const Config& config, const 
   return {part(whole.z), part(whole.prev)};
 }
 
-struct CriticLosses {
-  Tensor real, fake, penalty;
-};
-
-CriticLosses critic_step(LevelTraining& level, const Config& config, const Tensor& real, const Tensor& fake,
-                         const Tensor& mix, const std::function<double()>& lr) {
-  const Tensor scores = level.critic(concat({real, fake}, 0));
-  const Tensor on_real = mean(slice(scores, 0, 0, 1)), on_fake = mean(slice(scores, 0, 1, 1));
-  const Shape pixels{1, real.dim(1), real.dim(2), 1};
-  Tensor mixed = attention_composite(expand(mix.view({1, 1, 1, 1}), pixels), real, fake).detach();
-  mixed.set_requires_grad();
-  const Tensor slope = grad(level.critic(mixed), {mixed}, {}, true)[0];
-  const Tensor penalty = affine(gradient_penalty(slope, NormOver::channels), config.penalty_weight);
-  const Tensor loss = add(sub(on_fake, on_real), penalty);
-  level.critic_adam.step(grad(loss, level.critic.net.parameters().trainable()), lr);
-  return {on_real.detach(), on_fake.detach(), penalty.detach()};
-}
-
-// -mean D(fake) and its gradient by the fake; D's own gradients are never needed here.
-struct Adversarial {
-  Tensor loss, by_fake;
-};
-
-Adversarial adversarial(const Critic& critic, const Tensor& fake) {
-  Tensor leaf = fake.detach();
-  leaf.set_requires_grad();
-  const Tensor loss = affine(mean(critic(leaf)), -1);
-  return {loss.detach(), grad(loss, {leaf})[0]};
-}
-
 }  // namespace
 
 LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, const Draws& draws,
@@ -80,7 +48,9 @@ LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, con
     GradMode mode(step + 1 == config.critic_updates);
     fake = level.generator(in.z, in.prev);
     GradMode on(true);
-    const CriticLosses l = critic_step(level, config, real, fake.detach(), draws.mix[size_t(step)], lr);
+    const CriticLosses l =
+        critic_step(level.critic, level.critic.net.parameters(), level.critic_adam, real, fake.detach(),
+                    draws.mix[size_t(step)], config.penalty_weight, lr);
     losses.d_real = l.real, losses.d_fake = l.fake, losses.penalty = l.penalty;
   }
 
@@ -194,20 +164,6 @@ Draws Trainer::draw(const LevelTraining& level) {
   return d;
 }
 
-void Trainer::measure(const LossesOf<Tensor>& losses) {
-  const auto read = [&](const char* name, const Tensor& loss) {
-    const double value = loss.item();
-    SGA_CHECK(std::isfinite(value), "singan: training broke down at level ", model_.finished(),
-              ", iteration ", iteration_, ": ", name, " is ", value,
-              "; train again with another --seed or with --precision fp32");
-    return value;
-  };
-  losses_ = {read("the critic's score of the real image", losses.d_real),
-             read("the critic's score of the fake", losses.d_fake),
-             read("the gradient penalty", losses.penalty), read("the adversarial loss", losses.g_adv),
-             read("the reconstruction loss", losses.g_rec)};
-}
-
 void Trainer::watch_plateau() {
   const int64_t window = model_.config.plateau / kMeasureEvery;
   if (iteration_ > decay_at_ && iteration_ - kMeasureEvery <= decay_at_) curve_.clear();
@@ -263,7 +219,7 @@ bool Trainer::advance(const Observer& observer) {
     level.generator(rec.z, rec.prev);
   }
   const bool measured = last || iteration_ % kMeasureEvery == 0;
-  if (measured) measure(on_device_);
+  if (measured) losses_ = read_back(on_device_, model_.finished(), iteration_);
   if (config.plateau && measured) watch_plateau();
   return !observer || observer({model_.finished(), levels_, iteration_, config.iterations, losses_, measured,
                                 level_done()});

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "engine/step_graph.h"
+#include "models/singan/losses.h"
 #include "models/singan/model.h"
 #include "models/singan/plateau.h"
 #include "optim/adam.h"
@@ -38,17 +39,6 @@ struct Draws {
       mix;  ///< (1): weight of the real image in the gradient penalty, in [0,1), for each critic step
   std::optional<Window> window{};  ///< what is trained on of the level (Config::crop); all of it if empty
 };
-
-/// Losses of an iteration's last critic step and last generator step. T is Tensor (on the device) or double.
-template <class T>
-struct LossesOf {
-  T d_real{};   ///< mean D(real)
-  T d_fake{};   ///< mean D(fake)
-  T penalty{};  ///< gradient penalty, weighted
-  T g_adv{};    ///< -mean D(fake)
-  T g_rec{};    ///< reconstruction, weighted
-};
-using Losses = LossesOf<double>;
 
 /// Critic steps, then generator steps (spec A.6).
 ///   critic     -mean D(real) + mean D(fake) + penalty_weight * gradient penalty
@@ -103,7 +93,6 @@ class Trainer {
   LevelTraining& begin_level();
   void finish_level();
   Draws draw(const LevelTraining& level);
-  void measure(const LossesOf<Tensor>& losses);
   void watch_plateau();
   bool level_done() const { return ended_ || iteration_ == model_.config.iterations; }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/image.h"
+#include "models/gpnn/model.h"
 #include "models/singan/sampling.h"
 #include "tools/command.h"
 
@@ -21,13 +22,14 @@ std::string numbered(const char* stem, int64_t index);
 /// A model of one picture, by any method. Each has the members image, finished() and size(level), and
 /// overloads of random_sample, reconstruction, inject and describe:
 ///   std::visit([&](const auto& m) { return inject(m, picture, start, rng); }, model)
-using AnyModel = std::variant<singan::Model>;
+using AnyModel = std::variant<singan::Model, gpnn::Model>;
 /// A model file, or the folder of a run that holds one.
 AnyModel open_model(const std::string& path);
 /// Picture `index` of a seed, whatever the number of pictures drawn.
 Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint64_t seed, int64_t index);
 /// What a model holds, as rows of a table.
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& model);
+std::vector<std::pair<std::string, std::string>> describe(const gpnn::Model& model);
 
 /// --tile: "" if `text` is auto, off or a number of pixels, else what is wrong with it.
 std::string check_tile(const std::string& text);
@@ -43,6 +45,7 @@ void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size s
 
 void declare_train(CLI::App& app);
 void declare_sample(CLI::App& app);
+void declare_compare(CLI::App& app);
 void declare_import(CLI::App& app);
 void declare_super_resolve(CLI::App& app);
 

@@ -3,6 +3,15 @@
 #include "tools/singan.h"
 
 namespace sga {
+namespace {
+
+std::string sizes_of(const singan::Pyramid& pyramid) {
+  std::string sizes;
+  for (const singan::Size s : pyramid.levels) sizes += (sizes.empty() ? "" : ", ") + text_of(s);
+  return sizes;
+}
+
+}  // namespace
 
 std::string text_of(singan::Size s) { return std::to_string(s.w) + "x" + std::to_string(s.h); }
 
@@ -12,7 +21,10 @@ AnyModel open_model(const std::string& path) {
   const fs::path file = is_folder ? fs::path(path) / kModelFile : fs::path(path);
   SGA_CHECK(!is_folder || fs::exists(file, ignored), path, " holds no ", kModelFile,
             "; give the folder that 'singan train' wrote, after its first level is done");
-  return singan::load_model(file);
+  const Checkpoint checkpoint = load_checkpoint(file);
+  const auto kind = checkpoint.metadata.find("model");
+  if (kind != checkpoint.metadata.end() && kind->second == "gpnn") return gpnn::load_model(checkpoint);
+  return singan::load_model(checkpoint);
 }
 
 Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint64_t seed, int64_t index) {
@@ -27,8 +39,6 @@ std::string numbered(const char* stem, int64_t index) {
 }
 
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m) {
-  std::string sizes;
-  for (const singan::Size s : m.pyramid.levels) sizes += (sizes.empty() ? "" : ", ") + text_of(s);
   int64_t weights = 0;
   std::string amps;
   for (const singan::Level& level : m.levels) {
@@ -37,8 +47,9 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
     std::snprintf(amp, sizeof amp, "%s%.4f", amps.empty() ? "" : ", ", level.noise_amp);
     amps += amp;
   }
-  return {{"size", text_of(m.pyramid.finest())},
-          {"levels", sizes},
+  return {{"method", "singan"},
+          {"size", text_of(m.pyramid.finest())},
+          {"levels", sizes_of(m.pyramid)},
           {"ratio", singan::to_text(m.pyramid.ratio)},
           {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
           {"channels", std::to_string(m.channels()) + " of " + std::to_string(m.config.bits) + " bits"},
@@ -48,6 +59,21 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
           {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
           {"weights", std::to_string(weights)},
           {"noise of each level", amps},
+          {"seed", std::to_string(m.config.seed)}};
+}
+
+std::vector<std::pair<std::string, std::string>> describe(const gpnn::Model& m) {
+  return {{"method", "gpnn"},
+          {"size", text_of(m.pyramid.finest())},
+          {"levels", sizes_of(m.pyramid)},
+          {"ratio", singan::to_text(m.pyramid.ratio)},
+          {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
+          {"channels", std::to_string(m.image.dim(3))},
+          {"patch", std::to_string(m.config.patch) + "x" + std::to_string(m.config.patch)},
+          {"rounds per level", std::to_string(m.config.rounds)},
+          {"weights", "0"},
+          {"noise", singan::to_text(m.config.noise)},
+          {"completeness", singan::to_text(m.config.alpha)},
           {"seed", std::to_string(m.config.seed)}};
 }
 

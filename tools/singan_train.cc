@@ -14,6 +14,7 @@
 #include "tools/progress.h"
 #include "tools/run_folder.h"
 #include "tools/singan.h"
+#include "tools/singan_train_gpnn.h"
 
 namespace sga {
 namespace {
@@ -28,10 +29,11 @@ constexpr int kPageSamples = 6;
 
 struct TrainOptions {
   CommonOptions common;
-  std::string image, channels = "auto", bits = "auto", preset = "standard";
+  std::string method = "singan", image, channels = "auto", bits = "auto", preset = "standard";
   int64_t iterations = 0, critic_steps = 0, plateau = 0, save_every = 0;
   bool forecast = false;
   singan::PyramidOptions pyramid;
+  gpnn::Config gpnn;  // what only this method has
 };
 
 Image load_picture(const TrainOptions& o) {
@@ -54,6 +56,26 @@ singan::Config config_of(const TrainOptions& o) {
   config.bits = o.bits == "16" || (o.bits == "auto" && bits_of_file(o.image) == 16) ? 16 : 8;
   config.seed = o.common.seed;
   return config;
+}
+
+gpnn::Config gpnn_config(const TrainOptions& o) {
+  gpnn::Config config = o.gpnn;
+  config.pyramid = o.pyramid;
+  config.seed = o.common.seed;
+  return config;
+}
+
+// Options of another method would have no effect.
+void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
+  const auto only_with = [&](const std::string& method, const std::vector<const char*>& names) {
+    for (const char* name : names)
+      if (o.method != method && app.count(name))
+        throw UsageError(std::string(name) + " is an option of --method " + method + ", not of " + o.method +
+                         "; leave it out");
+  };
+  only_with("singan", {"--bits", "--preset", "--iterations", "--critic-steps", "--plateau", "--save-every",
+                       "--forecast"});
+  only_with("gpnn", {"--noise", "--completeness"});
 }
 
 // ---- what it will cost
@@ -207,19 +229,25 @@ void train(const TrainOptions& options, CLI::App& app) {
   const bool goes_on = continues_run(options.common);
   if (app.count("--image") == 0 && !goes_on)
     throw UsageError("--image is required, unless --resume goes on with a run");
+  if (options.method == "gpnn") set_gpnn_defaults(app);
   Tensor picture;
   const int64_t available = available_memory();
   if (!goes_on) {  // refuse bad pictures before the folder is made
+    refuse_options_of_others(options, app);
     const Image image = load_picture(options);
-    const singan::Config config = config_of(options);
-    singan::check(config);
-    const singan::Pyramid pyramid = singan::make_pyramid(image.height, image.width, config.pyramid);
-    check_memory(config, {image.height, image.width}, image.channels, available);
-    if (options.forecast) {
-      std::printf("%s\n", forecast(config, pyramid, image.channels, 0, 0, available).c_str());
-      return;
-    }
     picture = to_tensor(image);
+    if (options.method == "gpnn") {
+      gpnn::make_model(gpnn_config(options), picture);
+    } else {
+      const singan::Config config = config_of(options);
+      singan::check(config);
+      const singan::Pyramid pyramid = singan::make_pyramid(image.height, image.width, config.pyramid);
+      check_memory(config, {image.height, image.width}, image.channels, available);
+      if (options.forecast) {
+        std::printf("%s\n", forecast(config, pyramid, image.channels, 0, 0, available).c_str());
+        return;
+      }
+    }
   }
   RunFolder run(options.common.out, options.common.resume, options.common.force,
                 {"singan train",
@@ -227,6 +255,11 @@ void train(const TrainOptions& options, CLI::App& app) {
                   "sample_#.png", "index.html"}});
   run.configure(app, {"save-every"}, {{"image"}});
   use_device(options.common);  // the stored precision, if it was not given
+  if (options.method == "gpnn") {
+    if (!picture) picture = to_tensor(load_picture(options));
+    return prepare_gpnn(gpnn::make_model(gpnn_config(options), picture), run,
+                        fs::path(options.image).filename().string(), options.common.quiet);
+  }
   std::optional<singan::Trainer> trainer;
   if (run.resumed() && has_checkpoint(run.checkpoint()))
     trainer.emplace(load_newest(run.checkpoint()));
@@ -287,6 +320,8 @@ void declare_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
   CLI::App* sub = app.add_subcommand("train", "Train on one picture");
   sub->add_option("--image", o->image, "Picture to train on (PNG, JPEG, BMP); --resume: that of the run");
+  sub->add_option("--method", o->method, "singan; gpnn: nearest patches, no training")
+      ->check(CLI::IsMember({"singan", "gpnn"}));
   sub->add_option("--channels", o->channels,
                   "What is learned of the picture: 1 grey, 3 colour, 4 colour and alpha; auto: what it shows")
       ->check(CLI::IsMember({"auto", "1", "3", "4"}));
@@ -312,9 +347,10 @@ void declare_train(CLI::App& app) {
                   "Iterations between checkpoints, besides those after every level and every 30 seconds; 0: "
                   "none")
       ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}));
-  sub->add_option("--min-size", o->pyramid.min_size, "Short side of the coarsest level, pixels");
+  sub->add_option("--min-size", o->pyramid.min_size, "Short side of the coarsest level, pixels; gpnn 14");
   sub->add_option("--max-size", o->pyramid.max_size, "Longest side of the finest level, pixels");
   sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
+  add_gpnn_options(*sub, o->gpnn);
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);
   add_run_options(*sub, o->common);

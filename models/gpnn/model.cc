@@ -110,7 +110,7 @@ Model load_model(const Checkpoint& checkpoint) {
   const int64_t rounds = whole("rounds");
   c.rounds = int(std::min<int64_t>(std::max<int64_t>(rounds, 0), 1'000'000));  // check() sees the others
   c.noise = number("noise");
-  c.alpha = number("alpha");
+  c.alpha = checkpoint.meta("config.alpha") == "inf" ? kInfinity : number("alpha");
   c.seed = singan::parse_seed(checkpoint.meta("config.seed"), "gpnn model: config.seed");
   const Tensor& image = checkpoint.get("image");
   Model m = make_model(c, image);

@@ -6,7 +6,7 @@
 
 JOBS ?= $(shell nproc)
 PACKAGES = g++ cmake ninja-build libdnnl-dev libopencv-dev opencv-data libstb-dev nlohmann-json3-dev libcli11-dev \
-           zlib1g-dev libeigen3-dev libgtest-dev libbenchmark-dev
+           zlib1g-dev libgif-dev libeigen3-dev libgtest-dev libbenchmark-dev
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: build deps demo test gpu-check bundle clean

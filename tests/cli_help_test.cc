@@ -60,7 +60,11 @@ TEST(CliHelp, EverySubcommandExplainsItsOptions) {
   };
   for (const auto& [tool, name] : {std::pair{"singan", "train"},
                                    {"singan", "sample"},
+                                   {"singan", "animate"},
                                    {"singan", "info"},
+                                   {"singan", "paint"},
+                                   {"singan", "harmonize"},
+                                   {"singan", "edit"},
                                    {"ganimation", "train"},
                                    {"ganimation", "edit"},
                                    {"ganimation", "info"},
@@ -91,6 +95,7 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
   const std::vector<Shown> shared = {{"--device", "=auto"}, {"--precision", "=auto"}};
   for (const Words& command : {Words{"singan", "train"},
                                {"singan", "sample"},
+                               {"singan", "animate"},
                                {"ganimation", "train"},
                                {"ganimation", "edit"},
                                {"singanimation", "expand"}})
@@ -110,6 +115,15 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
                                {"--scale-factor", "=0.75"},
                                {"--seed", "=0"}});
   expect({"singan", "sample"}, {{"--count", "=8"}, {"--start-scale", "=0"}, {"--scale-h", "=1"}});
+  expect({"singan", "paint"}, {{"--start-scale", "=0"}, {"--count", "=1"}, {"--colours", "=5"}});
+  for (const auto& [task, radius] : {std::pair{"harmonize", "=7"}, {"edit", "=20"}})
+    expect({"singan", task}, {{"--dilate", radius}, {"--feather", "=5"}, {"--threshold", "=128"}});
+  expect({"singan", "animate"}, {{"--alpha", "=0.1"},
+                                 {"--beta", "=[0.8,0.9]"},
+                                 {"--start-scale", "0,1,2"},
+                                 {"--frames", "=100"},
+                                 {"--fps", "=10"},
+                                 {"--seed", "=0"}});
   expect({"ganimation", "train"}, {{"--recipe", "=official"},
                                    {"--batch", "official 25"},
                                    {"--critic-steps", "official 5"},

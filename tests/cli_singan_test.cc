@@ -331,6 +331,12 @@ TEST_F(CliSingan, GreyTransparentAndDeepPictures) {
     expect_whole_files(folder / "run");
     const std::string said = std::to_string(channels) + " of " + std::to_string(bits) + " bits";
     EXPECT_TRUE(contains(run_tool("singan", {"info", at("run")}).out, said));
+    const Words sampling = {"sample",  "--model", at("run"), "--count",    "1",
+                            "--force", "--quiet", "--out",   at("samples")};
+    EXPECT_EQ(run_tool("singan", sampling).code, 0);
+    const ImageInfo info = image_info(read_file(folder / "samples/sample_000.png"), "sample");
+    EXPECT_EQ(info.channels, channels);
+    EXPECT_EQ(info.bits, bits);
   };
   expect_pictures({"--image", at("grey.png")}, 1, 16);
   expect_pictures({"--image", at("grey.png"), "--bits", "8", "--channels", "3"}, 3, 8);

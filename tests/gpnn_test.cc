@@ -129,6 +129,7 @@ TEST(Gpnn, ModelsGoThroughFiles) {
                                          {"config.rounds", "99999999999", "1 to 1000"},
                                          {"config.noise", "nan", "noise"},
                                          {"config.alpha", "0", "alpha"},
+                                         {"config.bits", "12", "8 or 16 bits"},
                                          {"config.seed", "-1", "config.seed"},
                                          {"config.max_size", "20", "max_size"},
                                          {"config.min_size", "100", "--min-size"}}) {

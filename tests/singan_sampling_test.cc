@@ -28,7 +28,7 @@ Model untrained(Config config, int64_t h = 32, int64_t w = 40) {
   Rng rng(5);
   m.code = rng.normal({1, m.size(0).h, m.size(0).w, 1});
   for (int n = 0; n < m.pyramid.count(); ++n) {
-    Generator g(net_options(config, n, Dtype::f32));
+    Generator g(net_options(m, n));
     g.net.initialise(rng);
     for (const Tensor& t : g.net.parameters().trainable())
       if (t.rank() == 4) Tensor(t).assign(affine(t, 6));

@@ -533,6 +533,19 @@ TEST(PngWriter, ReadsBackAsWritten) {
     }
 }
 
+TEST(PngWriter, SixteenBitsAsSavePngRounds) {
+  const TempFolder folder;
+  Image image = pattern(9, 11, 3);
+  for (float& v : image.pixels) v = v * 0.73f + 0.0001f;
+  PngWriter writer(folder / "ours.png", 9, 11, 3, 16);
+  writer.write(rows_of(image, 0, 4));
+  writer.write(rows_of(image, 4, 5));
+  writer.commit();
+  save_png(folder / "theirs.png", image, 16);
+  EXPECT_EQ(load_image(folder / "ours.png").pixels, load_image(folder / "theirs.png").pixels);
+  EXPECT_EQ(image_info(read_file(folder / "ours.png"), "ours.png").bits, 16);
+}
+
 TEST(PngWriter, ClampsAndRounds) {
   const TempFolder folder;
   PngWriter writer(folder / "p.png", 1, 5, 1);

@@ -125,7 +125,7 @@ std::vector<double> y_ticks(Range& ys, bool logarithmic) {
     ys = rounded(ys, 5);
     const double step = tick_step(ys, 5);
     for (double k = std::ceil(ys.low / step - 1e-9); k * step <= ys.high + 1e-9 * step; ++k)
-      ticks.push_back(k * step);
+      ticks.push_back(k * step + 0.0);  // no "-0"
     return ticks;
   }
   const bool wide = ys.high / ys.low > 200;
@@ -282,15 +282,17 @@ void Page::table(const std::vector<std::string>& header, const std::vector<std::
   body_ += "</table></div>\n";
 }
 
+void Page::figure(const Picture& picture) {
+  const std::string source = escape_html(encode_path(picture.file));
+  const std::string caption = escape_html(picture.caption);
+  body_ += "<figure><a href=\"" + source + "\"><img src=\"" + source + "\" alt=\"" + caption +
+           "\" loading=\"lazy\"></a><figcaption>" + caption + "</figcaption></figure>\n";
+}
+
 void Page::pictures(std::string_view heading_text, const std::vector<Picture>& pictures) {
   heading(heading_text);
   body_ += "<div class=\"grid\">\n";
-  for (const Picture& picture : pictures) {
-    const std::string source = escape_html(encode_path(picture.file));
-    const std::string caption = escape_html(picture.caption);
-    body_ += "<figure><a href=\"" + source + "\"><img src=\"" + source + "\" alt=\"" + caption +
-             "\" loading=\"lazy\"></a><figcaption>" + caption + "</figcaption></figure>\n";
-  }
+  for (const Picture& picture : pictures) figure(picture);
   body_ += "</div>\n";
 }
 
@@ -304,6 +306,8 @@ void Page::legend(const std::vector<Series>& series) {
   }
   body_ += "</div>\n";
 }
+
+void Page::wide_picture(const Picture& picture) { figure(picture); }
 
 void Page::curves(std::string_view heading_text, const std::vector<Series>& series,
                   std::string_view x_label) {

@@ -22,8 +22,14 @@ int paeth(int left, int up, int corner) {
 
 }  // namespace
 
-PngWriter::PngWriter(const fs::path& path, int64_t height, int64_t width, int64_t channels)
-    : file_(path), height_(height), width_(width), channels_(channels), above_(size_t(width * channels)) {
+PngWriter::PngWriter(const fs::path& path, int64_t height, int64_t width, int64_t channels, int bits)
+    : file_(path),
+      height_(height),
+      width_(width),
+      channels_(channels),
+      bits_(bits),
+      above_(size_t(width * channels * bits / 8)) {
+  SGA_CHECK(bits == 8 || bits == 16, "png writer: a channel has 8 or 16 bits, got ", bits);
   SGA_CHECK(height >= 1 && width >= 1 && height <= kMaxSide && width <= kMaxSide &&
                 height * width <= kMaxPixels && channels >= 1 && channels <= 4,
             "cannot write ", path, ": a picture of ", width, "x", height, "x", channels,
@@ -35,7 +41,7 @@ PngWriter::PngWriter(const fs::path& path, int64_t height, int64_t width, int64_
   put(header, static_cast<uint32_t>(width));
   put(header, static_cast<uint32_t>(height));
   constexpr int kColourType[] = {0, 4, 2, 6};  // grey, grey and alpha, RGB, RGBA
-  for (const int byte : {8, kColourType[channels - 1], 0, 0, 0})
+  for (const int byte : {bits, kColourType[channels - 1], 0, 0, 0})
     header.push_back(static_cast<std::byte>(byte));
   chunk("IHDR", header);
 }
@@ -59,12 +65,20 @@ void PngWriter::write(const Image& rows) {
   SGA_CHECK(rows.width == width_ && rows.channels == channels_ && done_ + rows.height <= height_,
             "png writer: ", rows.height, " rows of ", rows.width, "x", rows.channels, " after ", done_,
             " of a picture of ", width_, "x", height_, "x", channels_);
-  const auto row = size_t(width_ * channels_), pixel = size_t(channels_);
+  const auto pixel = size_t(channels_ * bits_ / 8), row = size_t(width_) * pixel;
   Bytes now(row);
   for (int64_t y = 0; y < rows.height; ++y) {
-    std::transform(rows.at(y, 0), rows.at(y, 0) + row, now.begin(), [](float v) {
-      return static_cast<std::byte>((v > 0 ? std::min(v, 1.0f) : 0.0f) * 255.0f + 0.5f);
-    });
+    const float* values = rows.at(y, 0);
+    for (int64_t i = 0; i < width_ * channels_; ++i) {
+      const float v = values[i] > 0 ? std::min(values[i], 1.0f) : 0.0f;
+      if (bits_ == 8) {
+        now[size_t(i)] = static_cast<std::byte>(v * 255.0f + 0.5f);
+      } else {
+        const auto deep = static_cast<uint16_t>(v * 65535.0f + 0.5f);
+        now[size_t(2 * i)] = static_cast<std::byte>(deep >> 8),
+                       now[size_t(2 * i + 1)] = static_cast<std::byte>(deep);
+      }
+    }
     pending_.push_back(std::byte{4});
     for (size_t i = 0; i < row; ++i) {
       const int left = i < pixel ? 0 : int(now[i - pixel]), corner = i < pixel ? 0 : int(above_[i - pixel]);

@@ -6,11 +6,11 @@
 
 namespace sga {
 
-/// 8 bits a channel, like save_png, and with its promise: `path` changes in commit() or not at all.
+/// Like save_png, and with its promise: `path` changes in commit() or not at all.
 class PngWriter {
  public:
-  /// Error if the picture is beyond the limits of engine/image.h.
-  PngWriter(const fs::path& path, int64_t height, int64_t width, int64_t channels);
+  /// bits: 8 or 16 a channel. Error if the picture is beyond the limits of engine/image.h.
+  PngWriter(const fs::path& path, int64_t height, int64_t width, int64_t channels, int bits = 8);
   /// The next rows: a picture of the same width and channels. Values are clamped to [0,1] and rounded.
   void write(const Image& rows);
   /// Error if rows are missing.
@@ -23,6 +23,7 @@ class PngWriter {
   BigFileWriter file_;
   Packer packer_;
   int64_t height_, width_, channels_, done_ = 0;
+  int bits_;
   Bytes above_, pending_;  // the row before; filtered rows not yet packed
 };
 

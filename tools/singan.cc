@@ -30,6 +30,10 @@ int main(int argc, char** argv) {
                          sga::declare_compare(app);
                          sga::declare_import(app);
                          sga::declare_super_resolve(app);
+                         sga::declare_paint(app);
+                         sga::declare_harmonize(app);
+                         sga::declare_edit(app);
+                         sga::declare_animate(app);
                          sga::declare_info(app);
                        });
 }

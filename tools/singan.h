@@ -7,29 +7,44 @@
 #include <vector>
 
 #include "engine/image.h"
+#include "engine/io.h"
 #include "models/gpnn/model.h"
 #include "models/singan/sampling.h"
 #include "tools/command.h"
 
 namespace sga {
 
+class RunFolder;
+
 constexpr const char* kModelFile = "model.safetensors";  ///< in the folder of a training run
 
 /// "250x188": width, then height.
 std::string text_of(singan::Size size);
-/// STEM_007.png
-std::string numbered(const char* stem, int64_t index);
+/// STEM_007.png, with an ending STEM_007_masked.png
+std::string numbered(const char* stem, int64_t index, const char* ending = "");
 /// A model of one picture, by any method. Each has the members image, finished() and size(level), and
 /// overloads of random_sample, reconstruction, inject and describe:
 ///   std::visit([&](const auto& m) { return inject(m, picture, start, rng); }, model)
 using AnyModel = std::variant<singan::Model, gpnn::Model>;
 /// A model file, or the folder of a run that holds one.
 AnyModel open_model(const std::string& path);
+/// The file that open_model reads.
+fs::path model_file(const fs::path& path);
 /// Picture `index` of a seed, whatever the number of pictures drawn.
 Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint64_t seed, int64_t index);
+/// 8 or 16 a channel, for save_png of pictures that a model makes: as its training picture was, or as --bits
+/// said.
+int bits_of(const AnyModel& model);
 /// What a model holds, as rows of a table.
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& model);
 std::vector<std::pair<std::string, std::string>> describe(const gpnn::Model& model);
+
+/// Error if training on a picture of this size will not fit into the memory there is (available_memory()),
+/// with the --max-size that will.
+void check_memory(singan::Config config, singan::Size picture, int64_t channels, int64_t available);
+/// One line: how long and how much memory from iteration `begun` of level `level` on.
+std::string forecast(const singan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
+                     int level, int64_t begun, int64_t available);
 
 /// --tile: "" if `text` is auto, off or a number of pixels, else what is wrong with it.
 std::string check_tile(const std::string& text);
@@ -37,16 +52,27 @@ std::string check_tile(const std::string& text);
 /// be tiled and a side is given.
 int64_t tile_side(const std::string& text, const singan::Climb& climb);
 int64_t tile_count(singan::Size size, int64_t tile);
-/// The upper left `size` of `climb` as a PNG, in memory for a tile and a row of tiles. Calls on_tile after
-/// each tile and on_strip, if given, with each row of tiles and its top.
-void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size size, int64_t tile,
+/// The upper left `size` of `climb` as a PNG of `bits` a channel, in memory for a tile and a row of tiles.
+/// Calls on_tile after each tile and on_strip, if given, with each row of tiles and its top.
+void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size size, int64_t tile, int bits,
                 const std::function<void()>& on_tile,
                 const std::function<void(const Image& strip, int64_t top)>& on_strip = {});
+
+/// The model with `level` trained again to start from pictures in `colours` colours (spec A.10). What is
+/// trained stays in the run folder as quantized_LEVEL.safetensors and is read from there, or trained on, if
+/// it exists; the training image in these colours becomes colours_LEVEL.png. Error for another method than
+/// SinGAN.
+singan::Model quantized_level(const AnyModel& model, int level, int64_t colours, const RunFolder& run,
+                              bool quiet);
 
 void declare_train(CLI::App& app);
 void declare_sample(CLI::App& app);
 void declare_compare(CLI::App& app);
-void declare_import(CLI::App& app);
+void declare_paint(CLI::App& app);
+void declare_harmonize(CLI::App& app);
+void declare_edit(CLI::App& app);
 void declare_super_resolve(CLI::App& app);
+void declare_import(CLI::App& app);
+void declare_animate(CLI::App& app);
 
 }  // namespace sga

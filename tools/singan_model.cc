@@ -15,13 +15,17 @@ std::string sizes_of(const singan::Pyramid& pyramid) {
 
 std::string text_of(singan::Size s) { return std::to_string(s.w) + "x" + std::to_string(s.h); }
 
-AnyModel open_model(const std::string& path) {
+fs::path model_file(const fs::path& path) {
   std::error_code ignored;
-  const bool is_folder = fs::is_directory(path, ignored);
-  const fs::path file = is_folder ? fs::path(path) / kModelFile : fs::path(path);
-  SGA_CHECK(!is_folder || fs::exists(file, ignored), path, " holds no ", kModelFile,
+  if (!fs::is_directory(path, ignored)) return path;
+  fs::path file = path / kModelFile;
+  SGA_CHECK(fs::exists(file, ignored), path.string(), " holds no ", kModelFile,
             "; give the folder that 'singan train' wrote, after its first level is done");
-  const Checkpoint checkpoint = load_checkpoint(file);
+  return file;
+}
+
+AnyModel open_model(const std::string& path) {
+  const Checkpoint checkpoint = load_checkpoint(model_file(path));
   const auto kind = checkpoint.metadata.find("model");
   if (kind != checkpoint.metadata.end() && kind->second == "gpnn") return gpnn::load_model(checkpoint);
   return singan::load_model(checkpoint);
@@ -32,9 +36,13 @@ Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint6
   return std::visit([&](const auto& m) { return random_sample(m, options, rng); }, model);
 }
 
-std::string numbered(const char* stem, int64_t index) {
+int bits_of(const AnyModel& model) {
+  return std::visit([](const auto& m) { return int(m.config.bits); }, model);
+}
+
+std::string numbered(const char* stem, int64_t index, const char* ending) {
   char name[64];
-  std::snprintf(name, sizeof name, "%s_%03lld.png", stem, static_cast<long long>(index));
+  std::snprintf(name, sizeof name, "%s_%03lld%s.png", stem, static_cast<long long>(index), ending);
   return name;
 }
 
@@ -59,6 +67,7 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
           {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
           {"weights", std::to_string(weights)},
           {"noise of each level", amps},
+          {"noise padding", m.config.noise_padding ? "yes" : "no"},
           {"seed", std::to_string(m.config.seed)}};
 }
 
@@ -68,7 +77,7 @@ std::vector<std::pair<std::string, std::string>> describe(const gpnn::Model& m) 
           {"levels", sizes_of(m.pyramid)},
           {"ratio", singan::to_text(m.pyramid.ratio)},
           {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
-          {"channels", std::to_string(m.image.dim(3))},
+          {"channels", std::to_string(m.image.dim(3)) + " of " + std::to_string(m.config.bits) + " bits"},
           {"patch", std::to_string(m.config.patch) + "x" + std::to_string(m.config.patch)},
           {"rounds per level", std::to_string(m.config.rounds)},
           {"weights", "0"},

@@ -125,10 +125,12 @@ void draw(const singan::Model& model, const SampleCommand& o, CLI::App& app) {
   {
     Progress progress(o.pictures() * tiles, "sample", o.common.quiet);
     for (int64_t i = 0; i < o.pictures(); ++i)
-      save_tiles(run / numbered(stem_of(o), i), i == 0 ? first : sampler(i), size, tile, [&] {
-        progress.advance();
-        if (interrupted()) throw Interrupted("interrupted; " + std::to_string(i) + " pictures are written");
-      });
+      save_tiles(run / numbered(stem_of(o), i), i == 0 ? first : sampler(i), size, tile,
+                 int(model.config.bits), [&] {
+                   progress.advance();
+                   if (interrupted())
+                     throw Interrupted("interrupted; " + std::to_string(i) + " pictures are written");
+                 });
   }
   if (!o.interpolated.empty()) {
     std::vector<Image> pictures;
@@ -155,7 +157,7 @@ void draw(const AnyModel& model, const SampleCommand& o, CLI::App& app) {
     for (int64_t i = 0; i < o.count; ++i) {
       if (interrupted()) throw Interrupted("interrupted; " + std::to_string(i) + " pictures are written");
       save_png(run / numbered("sample", i),
-               to_image(i == 0 ? first : sample(model, o.sampling, o.common.seed, i)));
+               to_image(i == 0 ? first : sample(model, o.sampling, o.common.seed, i)), bits_of(model));
       progress.advance();
     }
   }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "engine/image.h"
+#include "engine/memory.h"
 #include "engine/ops.h"
 #include "models/singan/super_resolution.h"
 #include "models/singan/training.h"
@@ -25,21 +26,21 @@ constexpr const char* kScores = "scores.json";
 
 struct SuperResolve {
   CommonOptions common;
-  std::string image, model, original, preset = "default", quality = "standard", tile = "auto";
+  std::string image, model, original, preset = "standard", tile = "auto";
   int64_t iterations = 0, critic_steps = 0, min_size = 18, max_size = 0;
   double factor = 4;
   bool deterministic = false;
 };
 
 singan::Config config_of(const SuperResolve& o) {
-  singan::Config config = singan::super_resolution_preset(o.preset, o.factor);
-  if (o.iterations)
-    config.iterations = o.iterations;
-  else
-    singan::set_quality(config, o.quality);
+  const bool official = o.preset == "official";
+  singan::Config config = singan::super_resolution_preset(official ? "official" : "default", o.factor);
+  if (!official) singan::set_quality(config, o.preset);
+  if (o.iterations) config.iterations = o.iterations;
   if (o.critic_steps) config.critic_updates = o.critic_steps;
   config.pyramid.min_size = o.min_size;
   if (o.max_size) config.pyramid.max_size = o.max_size;
+  config.bits = image_info(read_file(o.image), o.image).bits == 16 ? 16 : 8;
   config.seed = o.common.seed;
   return config;
 }
@@ -133,6 +134,11 @@ singan::Model train(const SuperResolve& o, const Tensor& picture, RunFolder& run
     trainer->store(checkpoint);
     save_keeping_previous(run.checkpoint(), checkpoint);
   };
+  if (!trainer->finished() && !o.common.quiet)
+    std::printf("%s\n", forecast(model.config, model.pyramid, model.channels(), model.finished(),
+                                 trainer->iteration(), available_memory())
+                            .c_str());
+  std::fflush(stdout);
   run.rewind_metrics("step", double(step()));
   {
     Progress progress(iterations * model.pyramid.count(), "train", o.common.quiet);
@@ -151,20 +157,20 @@ singan::Model train(const SuperResolve& o, const Tensor& picture, RunFolder& run
     if (!done) throw Interrupted();
   }
   singan::save_model(run / kModelFile, model);
-  save_png(run / "training.png", to_image(model.image));
+  save_png(run / "training.png", to_image(model.image), int(model.config.bits));
   return model;
 }
 
 // ---- the result
 
-void save_bicubic(const fs::path& path, const Tensor& picture, singan::Size size,
+void save_bicubic(const fs::path& path, const Tensor& picture, singan::Size size, int bits,
                   const std::function<void(const Image&, int64_t)>& on_strip) {
   constexpr int64_t kRows = 256;
   const singan::Size from{picture.dim(1), picture.dim(2)};
   const auto [rows, columns] =
       singan::resize_taps(from, size, double(size.h) / double(from.h), double(size.w) / double(from.w),
                           singan::ResizeStyle::smooth);
-  PngWriter writer(path, size.h, size.w, picture.dim(3));
+  PngWriter writer(path, size.h, size.w, picture.dim(3), bits);
   for (int64_t top = 0; top < size.h; top += kRows) {
     const Taps::Range out{top, std::min(top + kRows, size.h)}, in = rows.inputs_of(out);
     const Image strip =
@@ -192,17 +198,18 @@ void enlarge(const SuperResolve& o, const singan::Model& model, const Tensor& pi
     };
   };
   const int64_t tile = tile_side(o.tile, result.climb);
+  const int bits = int(model.config.bits);
   {
     Progress progress(tile_count(result.size, tile), "enlarge", o.common.quiet);
     save_tiles(
-        run / kResult, result.climb, result.size, tile,
+        run / kResult, result.climb, result.size, tile, bits,
         [&] {
           progress.advance();
           if (interrupted()) throw Interrupted("interrupted while enlarging; run the same command again");
         },
         into(ours));
   }
-  save_bicubic(run / kBicubic, picture, result.size, into(bicubic));
+  save_bicubic(run / kBicubic, picture, result.size, bits, into(bicubic));
 
   const singan::Size from{picture.dim(1), picture.dim(2)};
   Page page("SinGAN super-resolution");
@@ -237,7 +244,7 @@ const OwnFiles kOwnFiles = {"singan super-resolve",
 
 void with_model(const SuperResolve& o, CLI::App& app) {
   for (const char* name :
-       {"--preset", "--quality", "--iterations", "--critic-steps", "--min-size", "--max-size", "--resume"})
+       {"--preset", "--iterations", "--critic-steps", "--min-size", "--max-size", "--resume"})
     if (app.count(name))
       throw UsageError(std::string(name) +
                        " is for training, which --model does without; leave one of them out");
@@ -266,18 +273,19 @@ void with_training(SuperResolve& o, CLI::App& app) {
   Tensor picture;
   if (!goes_on) {  // refuse bad requests before the folder is made
     const singan::Config config = config_of(o);
-    picture = to_tensor(load_image(o.image));
+    picture = to_tensor(load_image(o.image, 0));
     singan::check(config);
     singan::make_pyramid(picture.dim(1), picture.dim(2), config.pyramid);
     const singan::Size size{std::lround(double(picture.dim(1)) * o.factor),
                             std::lround(double(picture.dim(2)) * o.factor)};
     singan::check_picture_size(size);
     if (!o.original.empty()) load_original(o, size, picture.dim(3));
+    check_memory(config, {picture.dim(1), picture.dim(2)}, picture.dim(3), available_memory());
   }
   RunFolder run(o.common.out, o.common.resume, o.common.force, kOwnFiles);
   run.configure(app, {"original", "tile", "deterministic"}, {{"image"}});
   use_device(o.common);  // the stored precision, if it was not given
-  if (!picture) picture = to_tensor(load_image(o.image));
+  if (!picture) picture = to_tensor(load_image(o.image, 0));
   enlarge(o, train(o, picture, run), picture, run);
 }
 
@@ -303,17 +311,12 @@ void declare_super_resolve(CLI::App& app) {
       ->check(check_tile, "");
   sub->add_option(
          "--preset", o->preset,
-         "Training. default: the ratio of the levels is that of the enlarging steps; official: all quirks "
-         "of the official code")
-      ->check(CLI::IsMember({"default", "official"}));
-  auto* quality =
-      sub->add_option("--quality", o->quality, "Iterations per level: quick 150, standard 600, full 2000")
-          ->check(CLI::IsMember({"quick", "standard", "full"}));
-  sub->add_option("--iterations", o->iterations, "Iterations per level, instead of --quality; 0: by quality")
-      ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}))
-      ->excludes(quality);
-  sub->add_option("--critic-steps", o->critic_steps,
-                  "Critic steps an iteration; 0: as --quality or --iterations says")
+         "Training, iterations per level and critic steps each: quick 150 and 1, standard 600 and 1, full "
+         "2000 and 3; official: 2000 and 3 with all quirks of the official code")
+      ->check(CLI::IsMember({"quick", "standard", "full", "official"}));
+  sub->add_option("--iterations", o->iterations, "Iterations per level; 0: as --preset says")
+      ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
+  sub->add_option("--critic-steps", o->critic_steps, "Critic steps an iteration; 0: as --preset says")
       ->check(CLI::Range(int64_t{0}, int64_t{100}));
   sub->add_option("--min-size", o->min_size, "Short side of the coarsest level, pixels");
   sub->add_option(

@@ -44,7 +44,7 @@ int64_t tile_count(singan::Size size, int64_t tile) {
   return ((size.h + tile - 1) / tile) * ((size.w + tile - 1) / tile);
 }
 
-void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size size, int64_t tile,
+void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size size, int64_t tile, int bits,
                 const std::function<void()>& on_tile,
                 const std::function<void(const Image&, int64_t)>& on_strip) {
   std::unique_ptr<PngWriter> writer;
@@ -55,7 +55,7 @@ void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size s
       const int64_t w = std::min(tile, size.w - left);
       Image part = to_image(w == size.w && h == size.h ? crop(climb.whole(), 0, 0, h, w)
                                                        : climb.window({top, left, h, w}));
-      if (!writer) writer = std::make_unique<PngWriter>(path, size.h, size.w, part.channels);
+      if (!writer) writer = std::make_unique<PngWriter>(path, size.h, size.w, part.channels, bits);
       if (w == size.w) {
         strip = std::move(part);
       } else {

@@ -8,7 +8,6 @@
 
 #include "engine/image.h"
 #include "engine/memory.h"
-#include "models/singan/forecast.h"
 #include "models/singan/training.h"
 #include "tools/page.h"
 #include "tools/progress.h"
@@ -25,13 +24,14 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kSaveEvery{30};  // between checkpoints within a level
 constexpr std::chrono::seconds kPageEvery{10};  // between pages within a level, if they cost no more than ...
 constexpr int kPageShare = 50;                  // ... one part in so many of the time
-constexpr int kPageSamples = 6;
+constexpr int kPageSamples = 6, kPageSamplesInTraining = 3;
 
 struct TrainOptions {
   CommonOptions common;
   std::string method = "singan", image, channels = "auto", bits = "auto", preset = "standard";
   int64_t iterations = 0, critic_steps = 0, plateau = 0, save_every = 0;
   bool forecast = false;
+  bool noise_padding = false;
   singan::PyramidOptions pyramid;
   gpnn::Config gpnn;  // what only this method has
 };
@@ -44,6 +44,10 @@ int64_t bits_of_file(const fs::path& path) {
   return image_info(read_file(path, int64_t{1} << 30), path.string()).bits;
 }
 
+int64_t bits_of(const TrainOptions& o) {
+  return o.bits == "16" || (o.bits == "auto" && bits_of_file(o.image) == 16) ? 16 : 8;
+}
+
 singan::Config config_of(const TrainOptions& o) {
   const bool official = o.preset == "official";
   singan::Config config = singan::preset(official ? "official" : "default");
@@ -53,7 +57,8 @@ singan::Config config_of(const TrainOptions& o) {
   if (o.iterations) config.iterations = o.iterations;
   if (o.critic_steps) config.critic_updates = o.critic_steps;
   config.plateau = o.plateau;
-  config.bits = o.bits == "16" || (o.bits == "auto" && bits_of_file(o.image) == 16) ? 16 : 8;
+  config.bits = bits_of(o);
+  config.noise_padding = o.noise_padding;
   config.seed = o.common.seed;
   return config;
 }
@@ -61,6 +66,7 @@ singan::Config config_of(const TrainOptions& o) {
 gpnn::Config gpnn_config(const TrainOptions& o) {
   gpnn::Config config = o.gpnn;
   config.pyramid = o.pyramid;
+  config.bits = bits_of(o);
   config.seed = o.common.seed;
   return config;
 }
@@ -73,62 +79,9 @@ void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
         throw UsageError(std::string(name) + " is an option of --method " + method + ", not of " + o.method +
                          "; leave it out");
   };
-  only_with("singan", {"--bits", "--preset", "--iterations", "--critic-steps", "--plateau", "--save-every",
-                       "--forecast"});
+  only_with("singan", {"--preset", "--iterations", "--critic-steps", "--plateau", "--save-every",
+                       "--noise-padding", "--forecast"});
   only_with("gpnn", {"--noise", "--completeness"});
-}
-
-// ---- what it will cost
-
-std::string gigabytes(int64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, bytes < 10'000'000'000 ? "%.2f GB" : "%.0f GB", double(bytes) / 1e9);
-  return text;
-}
-
-std::string duration_text(double seconds) {
-  const auto whole = [](double v) { return std::to_string(std::llround(v)); };
-  if (seconds < 99.5) return whole(std::max(1.0, seconds)) + " s";
-  if (seconds < 99.5 * 60) return whole(seconds / 60) + " min";
-  if (seconds < 48 * 3600) return singan::to_text(std::round(seconds / 360) / 10) + " h";
-  return whole(seconds / 86400) + " days";
-}
-
-/// Error if a picture of this size will not fit into the memory there is, with the --max-size that will.
-void check_memory(singan::Config config, Size picture, int64_t channels, int64_t available) {
-  const auto needed = [&] {
-    return process_bytes(
-        singan::peak_bytes(config, singan::make_pyramid(picture.h, picture.w, config.pyramid), channels));
-  };
-  const int64_t need = needed();
-  if (available < 0 || need <= available) return;
-  const std::string size = text_of(singan::make_pyramid(picture.h, picture.w, config.pyramid).finest());
-  int64_t& side = config.pyramid.max_size;
-  for (side = std::min(side, std::max(picture.h, picture.w)) / 10 * 10; side > config.pyramid.min_size;
-       side -= 10) {
-    // Some sizes are refused for another reason: the short side would be below --min-size.
-    if (double(std::min(picture.h, picture.w)) * double(side) / double(std::max(picture.h, picture.w)) <
-        double(config.pyramid.min_size))
-      break;
-    if (needed() <= available)
-      fail("singan: training up to ", size, " takes about ", gigabytes(need), " of memory and ",
-           gigabytes(available), " are available; give --max-size ", side, " or less");
-  }
-  fail("singan: training up to ", size, " takes about ", gigabytes(need), " of memory and only ",
-       gigabytes(available), " are available; end other programs");
-}
-
-/// One line: how long and how much memory from iteration `begun` of level `level` on.
-std::string forecast(const singan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
-                     int level, int64_t begun, int64_t available) {
-  const std::vector<double> seconds = singan::iteration_seconds(config, pyramid, channels);
-  double total = 0;
-  for (int i = level; i < pyramid.count(); ++i)
-    total += seconds[size_t(i)] * double(config.iterations - (i == level ? begun : 0));
-  return "forecast: " + std::to_string(pyramid.count()) + " levels up to " + text_of(pyramid.finest()) +
-         ", " + std::to_string(config.iterations) + " iterations each, in about " + duration_text(total) +
-         " and " + gigabytes(process_bytes(singan::peak_bytes(config, pyramid, channels))) + " of memory" +
-         (available < 0 ? "" : " (" + gigabytes(available) + " available)");
 }
 
 // ---- what it leaves
@@ -205,7 +158,7 @@ void publish(const singan::Model& shown, int64_t iteration, const RunFolder& run
   page.pictures("Picture", compared);
   if (levels > 0) {
     std::vector<Page::Picture> samples;
-    for (int i = 0; i < kPageSamples; ++i) {
+    for (int i = 0; i < (iteration > 0 ? kPageSamplesInTraining : kPageSamples); ++i) {
       const Tensor made = sample(shown, {}, shown.config.seed, i);
       if (i == 0) save(level_file(levels - 1, "sample"), made);
       samples.push_back({save(numbered("sample", i), made), "sample " + std::to_string(i) + state});
@@ -272,6 +225,7 @@ void train(const TrainOptions& options, CLI::App& app) {
     std::printf("%s\n", forecast(config, model.pyramid, model.channels(), model.finished(),
                                  trainer->iteration(), available)
                             .c_str());
+  std::fflush(stdout);  // into a log, too, before the work
 
   const auto show = [&](int64_t iteration) { publish(trainer->preview(), iteration, run, options); };
   show(trainer->finished() ? 0 : trainer->iteration());
@@ -337,11 +291,11 @@ void declare_train(CLI::App& app) {
       ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
   sub->add_option("--critic-steps", o->critic_steps, "Critic steps an iteration; 0: as --preset says")
       ->check(CLI::Range(int64_t{0}, int64_t{100}));
-  sub->add_option(
-         "--plateau", o->plateau,
-         "Iterations (50 or more; 200 is a good number): a level in which neither the reconstruction "
-         "loss nor the critic's gap moves for so long goes on to its lower rate, then to the next "
-         "level; 0: each takes all its iterations")
+  sub->add_option("--plateau", o->plateau,
+                  "Iterations (50 or more; 200 is a good number for full): a level in which neither the "
+                  "reconstruction "
+                  "loss nor the critic's gap moves for so long goes on to its lower rate, then to the next "
+                  "level; 0: each takes all its iterations")
       ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
   sub->add_option("--save-every", o->save_every,
                   "Iterations between checkpoints, besides those after every level and every 30 seconds; 0: "
@@ -350,6 +304,9 @@ void declare_train(CLI::App& app) {
   sub->add_option("--min-size", o->pyramid.min_size, "Short side of the coarsest level, pixels; gpnn 14");
   sub->add_option("--max-size", o->pyramid.max_size, "Longest side of the finest level, pixels");
   sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
+  add_gpnn_options(*sub, o->gpnn);
+  sub->add_flag("--noise-padding", o->noise_padding,
+                "Noise beyond the border too, so that in 'singan animate' the border moves like the middle");
   add_gpnn_options(*sub, o->gpnn);
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);

@@ -27,13 +27,13 @@ void set_gpnn_defaults(CLI::App& train) {
 void prepare_gpnn(const gpnn::Model& model, const RunFolder& run, const std::string& picture, bool quiet) {
   constexpr int kSamples = 6;
   gpnn::save_model(run / kModelFile, model);
-  save_png(run / "training.png", to_image(model.image));
+  save_png(run / "training.png", to_image(model.image), bits_of(model));
   std::vector<Page::Picture> samples;
   {
     Progress progress(kSamples, "sample", quiet);
     for (int i = 0; i < kSamples; ++i) {
       const std::string file = numbered("sample", i);
-      save_png(run / file, to_image(sample(model, {}, model.config.seed, i)));
+      save_png(run / file, to_image(sample(model, {}, model.config.seed, i)), bits_of(model));
       samples.push_back({file, "sample " + std::to_string(i)});
       progress.advance();
       if (interrupted()) throw Interrupted();

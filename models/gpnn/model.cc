@@ -55,6 +55,7 @@ void check(const Config& c) {
   SGA_CHECK(c.rounds >= 1 && c.rounds <= 1000, "gpnn: the rounds of a level must be 1 to 1000, got ",
             c.rounds);
   SGA_CHECK(c.noise >= 0 && c.noise <= 100, "gpnn: the noise must be 0 to 100, got ", c.noise);
+  SGA_CHECK(c.bits == 8 || c.bits == 16, "gpnn: pictures have 8 or 16 bits a channel, got ", c.bits);
   SGA_CHECK(c.alpha > 0, "gpnn: alpha must be above 0, got ", c.alpha);
 }
 
@@ -85,6 +86,7 @@ void store(const Model& model, Checkpoint& checkpoint) {
   meta["config.rounds"] = std::to_string(c.rounds);
   meta["config.noise"] = singan::to_text(c.noise);
   meta["config.alpha"] = singan::to_text(c.alpha);
+  meta["config.bits"] = std::to_string(c.bits);
   meta["config.seed"] = std::to_string(c.seed);
   checkpoint.tensors["image"] = model.image;
 }
@@ -109,6 +111,7 @@ Model load_model(const Checkpoint& checkpoint) {
   c.patch = whole("patch");
   const int64_t rounds = whole("rounds");
   c.rounds = int(std::min<int64_t>(std::max<int64_t>(rounds, 0), 1'000'000));  // check() sees the others
+  c.bits = whole("bits");
   c.noise = number("noise");
   c.alpha = checkpoint.meta("config.alpha") == "inf" ? kInfinity : number("alpha");
   c.seed = singan::parse_seed(checkpoint.meta("config.seed"), "gpnn model: config.seed");

@@ -21,6 +21,7 @@ struct Config {
   double noise = 0.75;
   /// Completeness where a sample has another shape than the picture, for pixels in [0,1]; see PatchSearch.
   double alpha = 0.005;
+  int64_t bits = 8;  ///< 8 or 16 a channel, of pictures the model makes
   uint64_t seed = 1;
 };
 

@@ -49,6 +49,7 @@ void for_each_field(C& c, F&& f) {
   f("fixed_code", c.fixed_code);
   f("frozen_norm", c.frozen_norm);
   f("keep_bias", c.keep_bias);
+  f("noise_padding", c.noise_padding);
   f("base_channels", c.base_channels);
   f("iterations", c.iterations);
   f("milestone", c.milestone);
@@ -67,7 +68,7 @@ void for_each_field(C& c, F&& f) {
 
 // Fields that models of version 0.1 do not hold.
 bool came_later(std::string_view name) {
-  return name == "plateau" || name == "bits" || name == "super_resolution";
+  return name == "plateau" || name == "bits" || name == "super_resolution" || name == "noise_padding";
 }
 
 }  // namespace

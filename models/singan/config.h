@@ -27,6 +27,9 @@ struct Config {
   bool fixed_code = true;  ///< keep z* of the coarsest level; the official code draws it anew every iteration
   FrozenNorm frozen_norm = FrozenNorm::running;
   bool keep_bias = false;  ///< see NetOptions
+  /// Noise maps cover the padding around a level too, where the prior stays zero: the border of the picture
+  /// then varies as its middle does, which animation wants (spec A.11). Else they are zero-padded.
+  bool noise_padding = false;
   int64_t base_channels = 32;
 
   int64_t iterations = 2000;  ///< for each level
@@ -39,8 +42,8 @@ struct Config {
   double reconstruction_weight = 10;  ///< alpha
   double noise_weight = 0.1;  ///< noise of level n >= 1: this times RMSE(real, reconstruction from level n-1)
   /// 0, or the iterations after which a level that no longer learns goes on: on the first plateau (plateau.h)
-  /// the rate falls as it would at the milestone, on the next the level ends. Compared are the last `plateau`
-  /// iterations with as many before them.
+  /// the rate falls as it would at the milestone, on the next the level ends. Compared are the means over
+  /// `plateau` iterations and over as many before them.
   int64_t plateau = 0;
   int64_t bits = 8;  ///< 8 or 16 a channel, of pictures the model makes: as in the file it was trained on
   uint64_t seed = 1;

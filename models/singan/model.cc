@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/ops.h"
+#include "models/singan/palette.h"
 
 namespace sga::singan {
 namespace {
@@ -104,7 +105,16 @@ void store(const Model& model, Checkpoint& checkpoint) {
     const Level& level = model.levels[size_t(i)];
     meta[level_prefix(i) + "noise_amp"] = to_text(level.noise_amp);
     level.generator.net.parameters().store(checkpoint, level_prefix(i) + "generator.");
+    if (level.palette) checkpoint.tensors[level_prefix(i) + "palette"] = level.palette;
   }
+}
+
+Tensor load_palette(const Checkpoint& checkpoint, const std::string& key) {
+  if (!checkpoint.tensors.contains(key)) return {};
+  const Tensor palette = checkpoint.get(key);
+  SGA_CHECK(palette.rank() == 2 && palette.dim(0) <= kMaxColours, "singan model: ", key, " is ",
+            palette.shape(), ", not (colours,channels)");
+  return palette;
 }
 
 Model load_model(const Checkpoint& checkpoint) {
@@ -133,7 +143,8 @@ Model load_model(const Checkpoint& checkpoint) {
   SGA_CHECK(finished >= 0 && finished <= m.pyramid.count(), "singan model: ", finished,
             " finished levels of ", m.pyramid.count());
   if (finished > 0 || checkpoint.tensors.contains("code"))
-    m.code = checkpoint.get("code", {1, m.size(0).h, m.size(0).w, 1});
+    m.code =
+        checkpoint.get("code", {1, noise_size(m.config, m.size(0)).h, noise_size(m.config, m.size(0)).w, 1});
   for (int i = 0; i < int(finished); ++i) {
     SGA_CHECK((Size{m.reals[size_t(i)].dim(1), m.reals[size_t(i)].dim(2)} == m.size(i)),
               "singan model: level ", i, " does not follow from its ratio");
@@ -143,7 +154,8 @@ Model load_model(const Checkpoint& checkpoint) {
     Generator generator(options);
     generator.net.parameters().load(checkpoint, level_prefix(i) + "generator.");
     m.levels.push_back({generator, FrozenGenerator(generator, m.config.frozen_norm),
-                        parse_double(checkpoint.meta(amp), "singan model: " + amp)});
+                        parse_double(checkpoint.meta(amp), "singan model: " + amp),
+                        load_palette(checkpoint, level_prefix(i) + "palette")});
   }
   return m;
 }
@@ -156,11 +168,16 @@ void save_model(const fs::path& path, const Model& model) {
 
 Model load_model(const fs::path& path) { return load_model(load_checkpoint(path)); }
 
+Size noise_size(const Config& config, Size size) {
+  return config.noise_padding ? Size{size.h + 2 * kBorder, size.w + 2 * kBorder} : size;
+}
+
 Tensor draw_noise(const Model& model, int level, Size size, Rng& rng) {
   NoGrad off;
   const int64_t channels = model.channels();
-  const Tensor z = rng.normal({1, size.h, size.w, level == 0 ? 1 : channels}, model.dtype());
-  return level == 0 ? expand(z, {1, size.h, size.w, channels}) : z;
+  const Size s = noise_size(model.config, size);
+  const Tensor z = rng.normal({1, s.h, s.w, level == 0 ? 1 : channels}, model.dtype());
+  return level == 0 ? expand(z, {1, s.h, s.w, channels}) : z;
 }
 
 Tensor code_noise(const Model& model) {
@@ -171,14 +188,19 @@ Tensor code_noise(const Model& model) {
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior) {
   NoGrad off;
   const Tensor prev = pad(prior, all_sides(kBorder));
-  return {noise ? pad(blend(noise, noise_amp, prior, 1), all_sides(kBorder)) : prev, prev};
+  if (!noise) return {prev, prev};
+  if (noise.shape() == prev.shape()) return {blend(noise, noise_amp, prev, 1), prev};
+  return {pad(blend(noise, noise_amp, prior, 1), all_sides(kBorder)), prev};
 }
 
 Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior) {
   SGA_CHECK(n >= 0 && n < model.finished(), "singan: level ", n, " is not trained; this model has ",
             model.finished(), " finished levels");
   const Level& level = model.levels[size_t(n)];
-  const GeneratorInput in = generator_input(noise, level.noise_amp, prior);
+  // The official code reduces what it trains on, not what it samples from.
+  const bool reduce = level.palette && model.config.resize == ResizeStyle::smooth;
+  const GeneratorInput in =
+      generator_input(noise, level.noise_amp, reduce ? to_palette(prior, level.palette) : prior);
   return level.frozen(in.z, in.prev);
 }
 
@@ -195,7 +217,7 @@ Tensor prior(const Model& model, int n, const std::function<Tensor(int)>& noise_
   Tensor x;
   for (int i = 0; i < n; ++i) {
     const Tensor noise = noise_at(i);
-    if (i == 0) x = zeros(noise.shape(), model.dtype());
+    if (i == 0) x = zeros({noise.dim(0), model.size(0).h, model.size(0).w, noise.dim(3)}, model.dtype());
     x = rise(model, run_level(model, i, noise, x), model.size(i + 1));
   }
   return x ? x : zeros({1, model.size(0).h, model.size(0).w, model.channels()}, model.dtype());

@@ -13,6 +13,8 @@ struct Level {
   Generator generator;
   FrozenGenerator frozen;
   double noise_amp = 1;
+  Tensor palette{};  ///< (K,C): the colours that its priors are reduced to; empty but for a level trained for
+                     ///< painting
 };
 
 /// Level 0 is the coarsest. `levels` holds the finished ones: it may be shorter than the pyramid.
@@ -22,7 +24,7 @@ struct Model {
   Tensor image;  ///< (1,H,W,C) in [-1,1], of the finest level's size; C is 1, 3 or 4 (alpha last)
   std::vector<Tensor> reals;  ///< the picture at every level
   std::vector<Level> levels;
-  Tensor code;  ///< z* (1,h,w,1) of level 0, the noise that reconstructs the picture
+  Tensor code;  ///< z* (1,h,w,1) of level 0's noise_size, the noise that reconstructs the picture
 
   int finished() const { return static_cast<int>(levels.size()); }
   Size size(int level) const { return pyramid.levels[static_cast<size_t>(level)]; }
@@ -35,6 +37,8 @@ Model make_model(const Config& config, const Tensor& picture);
 NetOptions net_options(const Model& model, int level);
 
 void store(const Model& model, Checkpoint& checkpoint);
+/// The palette stored under `key`, or an empty tensor.
+Tensor load_palette(const Checkpoint& checkpoint, const std::string& key);
 /// Error if the checkpoint holds another kind of model or does not fit together.
 Model load_model(const Checkpoint& checkpoint);
 /// One safetensors file.
@@ -43,19 +47,22 @@ Model load_model(const fs::path& path);
 
 // ---- passing an image up the pyramid; nothing here records a graph
 
-/// Standard normal (1,h,w,C); at level 0 one channel, C times.
+/// Size of the noise map for a level of `size`: the same, or kBorder more on every side with noise padding.
+Size noise_size(const Config& config, Size size);
+/// Standard normal (1,h,w,C) for a level of `size`, h and w of its noise_size; at level 0 one channel, C
+/// times.
 Tensor draw_noise(const Model& model, int level, Size size, Rng& rng);
 /// z* for level 0's generator: (1,h,w,C).
 Tensor code_noise(const Model& model);
 
-/// What a generator takes: zero-padded noise_amp * noise + prior, and the zero-padded prior. `noise` may be
-/// empty.
+/// What a generator takes: noise_amp * noise + prior, and the prior, both zero-padded by kBorder. `noise` may
+/// be empty, or have the padded size already (noise padding).
 struct GeneratorInput {
   Tensor z, prev;
 };
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior);
 
-/// Finished level n applied to a prior (N,h,w,C) and noise of its shape or empty -> (N,h,w,C).
+/// Finished level n applied to a prior (N,h,w,C) and noise of its noise_size or empty -> (N,h,w,C).
 Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior);
 /// From one level to the next, of size `size`. Official: by 1/r, then cut at the right and the bottom.
 Tensor rise(const Model& model, const Tensor& x, Size size);

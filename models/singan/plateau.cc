@@ -27,10 +27,18 @@ struct Change {
   double before, fall, error;
 };
 
-Change change(const std::vector<double>& values, int64_t window) {
-  const double* newer = values.data() + values.size() - size_t(window);
+// From the older to the newer half of the 2 * window values before `end`.
+Change change(const std::vector<double>& values, int64_t end, int64_t window) {
+  const double* newer = values.data() + end - window;
   const Half a = half_of(newer - window, window), b = half_of(newer, window);
   return {std::abs(a.mean), a.mean - b.mean, std::sqrt(a.variance_of_mean + b.variance_of_mean)};
+}
+
+bool still_at(const LearningCurve& curve, int64_t end, int64_t window) {
+  const Change reconstruction = change(curve.reconstruction, end, window),
+               gap = change(curve.gap, end, window);
+  return reconstruction.fall <= std::max(0.01 * reconstruction.before, reconstruction.error) &&
+         std::abs(gap.fall) <= std::max(0.05 * gap.before, 2 * gap.error);
 }
 
 void add_newest(std::vector<double>& values, double value, int64_t most) {
@@ -46,10 +54,11 @@ void LearningCurve::add(double reconstruction_loss, double critic_gap, int64_t m
 }
 
 bool on_plateau(const LearningCurve& curve, int64_t window) {
-  if (std::ssize(curve.reconstruction) < 2 * window || std::ssize(curve.gap) < 2 * window) return false;
-  const Change reconstruction = change(curve.reconstruction, window), gap = change(curve.gap, window);
-  return reconstruction.fall <= std::max(0.01 * reconstruction.before, reconstruction.error) &&
-         std::abs(gap.fall) <= std::max(0.05 * gap.before, 2 * gap.error);
+  const int64_t count = std::ssize(curve.gap);
+  if (count < plateau_memory(window)) return false;
+  for (int64_t end = count - window / 2; end <= count; ++end)
+    if (!still_at(curve, end, window)) return false;
+  return true;
 }
 
 std::string text_of(const LearningCurve& curve) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/ops.h"
+#include "models/singan/palette.h"
 
 namespace sga::singan {
 namespace {
@@ -83,7 +84,9 @@ Climb sample_climb(const Model& model, const SampleOptions& o, const NoiseField&
     // One channel at level 0, as in training.
     Tensor z = affine(field(level, rungs[size_t(rung)].size, level ? channels : 1, w), noise.gain);
     if (!masked.empty()) {
-      const Tensor kept = level ? zeros_like(z) : crop(code, w.top, w.left, w.h, w.w);
+      // With noise padding z* has a border, which windows do without.
+      const int64_t border = level ? 0 : (code.dim(1) - rungs[size_t(rung)].size.h) / 2;
+      const Tensor kept = level ? zeros_like(z) : crop(code, border + w.top, border + w.left, w.h, w.w);
       z = attention_composite(crop(masked[size_t(rung)].mask, w.top, w.left, w.h, w.w), z, kept);
     }
     return expand(z, shape);
@@ -117,6 +120,14 @@ Tensor inject(const Model& model, const Tensor& picture, int start_level, Rng& r
   Tensor x = Size{picture.dim(1), picture.dim(2)} == finest
                  ? picture
                  : imresize_to(picture, finest, model.config.resize);
+  const Level& level = model.levels[size_t(start_level)];
+  if (official && level.palette) {
+    const Size size = model.size(start_level);
+    x = imresize(to_palette_of_runs(x, level.palette),
+                 std::pow(model.pyramid.ratio, model.pyramid.count() - 1 - start_level),
+                 ResizeStyle::official);
+    return climb(model, crop(x, 0, 0, size.h, size.w), start_level, 1, 1, rng);
+  }
   if (official) {
     x = imresize(x, std::pow(model.pyramid.ratio, model.pyramid.count() - start_level),
                  ResizeStyle::official);

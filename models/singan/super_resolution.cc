@@ -25,6 +25,8 @@ Config super_resolution_preset(const std::string& name, double factor) {
   Config config = preset(name);
   const double ratio = 1 / super_resolution_steps(factor, kThirdOfAnOctave).step;
   config.reconstruction_weight = 100;
+  // One gradient taken three times overshoots at this weight; see docs/singan.md.
+  if (!config.pyramid.official) config.generator_steps = GeneratorSteps::fresh;
   config.pyramid.min_size = 18;
   config.pyramid.max_size = std::numeric_limits<int32_t>::max();
   config.pyramid.scale_factor = ratio < 1 / 1.13 ? ratio : kThirdOfAnOctave;

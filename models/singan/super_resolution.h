@@ -13,10 +13,10 @@ struct SuperResolutionSteps {
 /// As many steps as bring one closest to 1/ratio, at least one. Error unless factor is 1 to 16.
 SuperResolutionSteps super_resolution_steps(double factor, double ratio);
 
-/// What to train with so that the finest generator fits the steps: reconstruction weight 100, coarsest side
-/// 18, ratio 1/step exactly (factors below 1.13 have larger ones: 2^(-1/3)) and no limit on the finest level
-/// but the picture's own size. `name` as in preset(); "official" has the pyramid of spec A.9, whose ratio is
-/// not that of the steps.
+/// What to train with so that the finest generator fits the steps: reconstruction weight 100, the fake made
+/// again for every generator step, coarsest side 18, ratio 1/step exactly (factors below 1.13 have larger
+/// ones: 2^(-1/3)) and no limit on the finest level but the picture's own size. `name` as in preset();
+/// "official" has the pyramid of spec A.9, whose ratio is not that of the steps.
 Config super_resolution_preset(const std::string& name, double factor);
 
 struct SuperResolution {

@@ -4,11 +4,24 @@
 
 #include "engine/ops.h"
 #include "engine/step_graph.h"
+#include "models/singan/palette.h"
 
 namespace sga::singan {
 namespace {
 
 constexpr int64_t kMeasureEvery = 10;  // losses are read back this often: a read waits for the device
+
+// generator_input of a level in training, in few colours where it has a palette. The official code reduces
+// the border of zeros with the rest.
+GeneratorInput input_of(const LevelTraining& level, const Config& config, const Tensor& noise,
+                        const Tensor& prior) {
+  if (!level.palette) return generator_input(noise, level.noise_amp, prior);
+  if (config.resize == ResizeStyle::smooth)
+    return generator_input(noise, level.noise_amp, to_palette(prior, level.palette));
+  NoGrad off;
+  const Tensor prev = to_palette_of_runs(pad(prior, all_sides(kBorder)), level.palette);
+  return {noise ? blend(pad(noise, all_sides(kBorder)), level.noise_amp, prev, 1) : prev, prev};
+}
 
 struct CriticLosses {
   Tensor real, fake, penalty;
@@ -48,7 +61,7 @@ LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, con
   GeneratorInput in;
   Tensor fake;
   for (int64_t step = 0; step < config.critic_updates; ++step) {
-    in = generator_input(draws.noise, level.noise_amp, slice(draws.priors, 0, step, 1));
+    in = input_of(level, config, draws.noise, slice(draws.priors, 0, step, 1));
     // Only the last fake is walked back through.
     GradMode mode(step + 1 == config.critic_updates);
     fake = level.generator(in.z, in.prev);
@@ -59,7 +72,7 @@ LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, con
 
   // D stands still from here on, so one fake has one adversarial gradient, whatever the number of steps.
   Adversarial adv = adversarial(level.critic, fake);
-  const GeneratorInput rec = generator_input(draws.rec_noise, level.noise_amp, level.rec_prior);
+  const GeneratorInput rec = input_of(level, config, draws.rec_noise, level.rec_prior);
   const std::vector<Tensor> weights = level.generator.net.parameters().trainable();
   std::vector<Tensor> gradients;
   for (int64_t step = 0; step < config.generator_updates; ++step) {
@@ -82,9 +95,20 @@ LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, con
 }
 
 Trainer::Trainer(const Config& config, const Tensor& picture)
-    : model_(make_model(config, picture)), rng_(config.seed) {
-  const Size coarsest = model_.size(0);
+    : model_(make_model(config, picture)), rng_(config.seed), levels_(model_.pyramid.count()) {
+  const Size coarsest = noise_size(config, model_.size(0));
   model_.code = rng_.normal({1, coarsest.h, coarsest.w, 1}, model_.dtype());
+}
+
+Trainer::Trainer(const Model& model, int level, const Tensor& palette)
+    : model_(model),
+      rng_(Rng(model.config.seed).fork(uint64_t(level))),
+      levels_(level + 1),
+      palette_(palette) {
+  SGA_CHECK(level >= 1 && level < model.finished(),
+            "singan: the level to train again must lie between 1 and ", model.finished() - 1, ", got ",
+            level);
+  model_.levels.erase(model_.levels.begin() + level, model_.levels.end());
 }
 
 LevelTraining& Trainer::begin_level() {
@@ -100,6 +124,7 @@ LevelTraining& Trainer::begin_level() {
     level.critic.net.initialise(rng_);
   }
   level.rec_prior = reconstruction_prior(model_, n);
+  if (n + 1 == levels_) level.palette = palette_;
   if (n > 0)
     level.noise_amp = model_.config.noise_weight * std::sqrt(mse(level.real, level.rec_prior).item());
   iteration_ = 0;
@@ -111,7 +136,8 @@ LevelTraining& Trainer::begin_level() {
 
 void Trainer::finish_level() {
   const Generator& g = current_->generator;
-  model_.levels.push_back({g, FrozenGenerator(g, model_.config.frozen_norm), current_->noise_amp});
+  model_.levels.push_back(
+      {g, FrozenGenerator(g, model_.config.frozen_norm), current_->noise_amp, current_->palette});
   if (!finished()) begin_level();
 }
 
@@ -126,8 +152,8 @@ Draws Trainer::draw(const LevelTraining& level) {
   d.priors = random_priors(model_, n, model_.config.critic_updates, rng_);
   for (int64_t step = 0; step < model_.config.critic_updates; ++step)
     d.mix.push_back(step_number([this] { return rng_.uniform(); }, model_.dtype()));
-  SGA_CHECK(d.noise.shape() == level.real.shape(), "singan: level ", n, " has an image of shape ",
-            level.real.shape());
+  SGA_CHECK((Size{level.real.dim(1), level.real.dim(2)} == size), "singan: level ", n,
+            " has an image of shape ", level.real.shape());
   return d;
 }
 
@@ -148,7 +174,7 @@ void Trainer::measure(const LossesOf<Tensor>& losses) {
 void Trainer::watch_plateau() {
   const int64_t window = model_.config.plateau / kMeasureEvery;
   if (iteration_ > decay_at_ && iteration_ - kMeasureEvery <= decay_at_) curve_.clear();
-  curve_.add(losses_.g_rec, losses_.d_real - losses_.d_fake, 2 * window);
+  curve_.add(losses_.g_rec, losses_.d_real - losses_.d_fake, plateau_memory(window));
   if (!on_plateau(curve_, window)) return;
   if (iteration_ <= decay_at_)
     decay_at_ = iteration_;
@@ -160,7 +186,7 @@ Model Trainer::preview() const {
   Model m = model_;
   if (current_ && !finished())
     m.levels.push_back({current_->generator, FrozenGenerator(current_->generator, m.config.frozen_norm),
-                        current_->noise_amp});
+                        current_->noise_amp, current_->palette});
   return m;
 }
 
@@ -188,14 +214,14 @@ bool Trainer::run(const Observer& observer) {
       // The official code makes a picture here with the generator in training mode, which moves its
       // statistics.
       NoGrad off;
-      const GeneratorInput rec = generator_input(draws.rec_noise, level.noise_amp, level.rec_prior);
+      const GeneratorInput rec = input_of(level, config, draws.rec_noise, level.rec_prior);
       level.generator(rec.z, rec.prev);
     }
     const bool measured = last || iteration_ % kMeasureEvery == 0;
     if (measured) measure(losses);
     if (config.plateau && measured) watch_plateau();
-    if (observer && !observer({model_.finished(), model_.pyramid.count(), iteration_, config.iterations,
-                               losses_, measured, level_done()}))
+    if (observer && !observer({model_.finished(), levels_, iteration_, config.iterations, losses_, measured,
+                               level_done()}))
       return false;
   }
   return true;
@@ -206,8 +232,10 @@ void Trainer::store(Checkpoint& checkpoint) const {
   auto& meta = checkpoint.metadata;
   meta["train.rng_seed"] = std::to_string(rng_.seed());
   meta["train.rng_counter"] = std::to_string(rng_.counter());
+  meta["train.levels"] = std::to_string(levels_);
   meta["train.iteration"] = std::to_string(iteration_);
   meta["train.in_level"] = std::to_string(current_ && !finished());
+  if (palette_) checkpoint.tensors["train.palette"] = palette_;
   if (!current_ || finished()) return;
   meta["train.noise_amp"] = to_text(current_->noise_amp);
   if (model_.config.plateau) {
@@ -228,11 +256,15 @@ Trainer::Trainer(const Checkpoint& checkpoint) : model_(load_model(checkpoint)) 
   rng_ = Rng(parse_seed(checkpoint.meta("train.rng_seed"), "singan checkpoint: train.rng_seed"),
              parse_seed(checkpoint.meta("train.rng_counter"), "singan checkpoint: train.rng_counter"));
   iteration_ = whole("train.iteration");
+  palette_ = load_palette(checkpoint, "train.palette");
+  levels_ = int(whole("train.levels"));
+  SGA_CHECK(levels_ >= model_.finished() && levels_ <= model_.pyramid.count(),
+            "singan checkpoint: train.levels ", levels_, " is out of range");
   SGA_CHECK(iteration_ >= 0 && iteration_ <= model_.config.iterations, "singan checkpoint: iteration ",
             iteration_, " is out of range");
   if (whole("train.in_level") == 0) return;
   const int n = model_.finished();
-  SGA_CHECK(n < model_.pyramid.count(), "singan checkpoint: in training beyond the last level");
+  SGA_CHECK(n < levels_, "singan checkpoint: in training beyond the last level");
   LevelTraining& level = current_.emplace(net_options(model_, n), model_.reals[size_t(n)]);
   level.noise_amp = parse_double(checkpoint.meta("train.noise_amp"), "singan checkpoint: train.noise_amp");
   decay_at_ = model_.config.decay_at();
@@ -246,6 +278,7 @@ Trainer::Trainer(const Checkpoint& checkpoint) : model_(load_model(checkpoint)) 
   level.generator_adam.load(checkpoint, "train.generator_adam.");
   level.critic_adam.load(checkpoint, "train.critic_adam.");
   level.rec_prior = reconstruction_prior(model_, n);
+  if (n + 1 == levels_) level.palette = palette_;
 }
 
 }  // namespace sga::singan

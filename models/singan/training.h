@@ -23,13 +23,14 @@ struct LevelTraining {
   Adam generator_adam, critic_adam;
   Tensor real;       ///< (1,H,W,C)
   Tensor rec_prior;  ///< (1,H,W,C), constant over the level
+  Tensor palette;    ///< (K,C): the colours that priors are reduced to, for painting; else empty
   double noise_amp = 1;
 };
 
 /// Everything random in one iteration.
 struct Draws {
-  Tensor noise;      ///< (1,H,W,C), the same for every step
-  Tensor rec_noise;  ///< (1,H,W,C): z* at level 0, empty above
+  Tensor noise;      ///< (1,H,W,C), the same for every step; H, W of noise_size
+  Tensor rec_noise;  ///< of its shape: z* at level 0, empty above
   Tensor priors;     ///< (critic_updates,H,W,C): one for each critic step
   std::vector<Tensor>
       mix;  ///< (1): weight of the real image in the gradient penalty, in [0,1), for each critic step
@@ -70,6 +71,9 @@ class Trainer {
   /// picture (1,H,W,C) in [-1,1].
   Trainer(const Config& config, const Tensor& picture);
   explicit Trainer(const Checkpoint& checkpoint);
+  /// One level of a trained model again, from fresh weights, on priors reduced to the colours of `palette`
+  /// (spec A.10): to_palette, or with the official preset to_palette_of_runs. The model ends with that level.
+  Trainer(const Model& model, int level, const Tensor& palette);
 
   /// Trains from where it stands. True when all levels are finished, false when the observer stopped it.
   /// Error naming level, iteration and term when a loss is not finite.
@@ -80,7 +84,7 @@ class Trainer {
   /// The model with the level in training, as it is now, as its last: for pictures on the way. Making it and
   /// using it changes nothing in the training, neither its random numbers nor the running statistics.
   Model preview() const;
-  bool finished() const { return model_.finished() == model_.pyramid.count(); }
+  bool finished() const { return model_.finished() == levels_; }
   /// Iterations done in the level in training.
   int64_t iteration() const { return iteration_; }
 
@@ -94,6 +98,8 @@ class Trainer {
 
   Model model_;
   Rng rng_;
+  int levels_ = 0;  // to be trained, those of a model given included
+  Tensor palette_;  // of the last of them; empty but for painting
   int64_t iteration_ = 0;
   int64_t decay_at_ = 0;  // iteration at which the rate falls in this level
   bool ended_ = false;    // the level, by its second plateau

@@ -62,6 +62,19 @@ TEST_F(CliGpnn, FromAPictureToSamples) {
   EXPECT_EQ(text_of(folder / "quiet/sample_000.png"), text_of(folder / "quiet/sample_001.png"));
 }
 
+TEST_F(CliGpnn, TakesPicturesAsTheOthersDo) {
+  train("run");
+  save_png(folder / "painting.png", test_picture(30, 50, 1));
+  const Outcome painted = run_tool("singan", {"paint", "--model", at("run"), "--reference",
+                                              at("painting.png"), "--quiet", "--out", at("painted")});
+  ASSERT_EQ(painted.code, 0) << painted.err;
+  EXPECT_EQ(load_image(folder / "painted/start_1_000.png").width, 40);
+  EXPECT_EQ(load_image(folder / "painted/start_3_000.png").height, 32);
+  expect_refused("singan",
+                 {"super-resolve", "--model", at("run"), "--image", at("picture.png"), "--out", at("bad")}, 1,
+                 "singan");
+}
+
 TEST_F(CliGpnn, RefusesWhatCannotBe) {
   const auto refused = [&](const Words& words, const std::string& part, int code = 2) {
     expect_refused("singan", training(words + Words{"--out", at("bad")}), code, part);

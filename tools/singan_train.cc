@@ -307,7 +307,6 @@ void declare_train(CLI::App& app) {
   add_gpnn_options(*sub, o->gpnn);
   sub->add_flag("--noise-padding", o->noise_padding,
                 "Noise beyond the border too, so that in 'singan animate' the border moves like the middle");
-  add_gpnn_options(*sub, o->gpnn);
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);
   add_run_options(*sub, o->common);

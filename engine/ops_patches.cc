@@ -31,7 +31,7 @@ Tensor exchange_patches(const Tensor& guess, const Tensor& keys, const Tensor& v
   };
   // Kernels sum squares where we speak of means.
   const kernels::PatchRounds r{patches(guess), patches(keys), search.alpha * double(patches(keys).numbers()),
-                               search.rounds};
+                               search.rounds, search.leaves};
   const Tensor y = empty(guess.shape(), guess.dtype());
   run(guess, [&](auto where, auto zero) {
     using T = decltype(zero);

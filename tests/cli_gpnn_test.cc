@@ -70,9 +70,46 @@ TEST_F(CliGpnn, TakesPicturesAsTheOthersDo) {
   ASSERT_EQ(painted.code, 0) << painted.err;
   EXPECT_EQ(load_image(folder / "painted/start_1_000.png").width, 40);
   EXPECT_EQ(load_image(folder / "painted/start_3_000.png").height, 32);
-  expect_refused("singan",
-                 {"super-resolve", "--model", at("run"), "--image", at("picture.png"), "--out", at("bad")}, 1,
-                 "singan");
+  Image moved = test_picture(32, 40);
+  for (size_t i = 0; i < 10; ++i)
+    for (size_t j = 0; j < 30; ++j) moved.pixels[(10 + i) * 120 + 30 + j] = moved.pixels[i * 120 + j];
+  save_png(folder / "moved.png", moved);
+  for (const char* task : {"harmonize", "edit"}) {
+    const Outcome done =
+        run_tool("singan", {task, "--model", at("run"), "--reference", at("moved.png"), "--dilate", "1",
+                            "--start-scale", "2", "--quiet", "--out", at(task)});
+    ASSERT_EQ(done.code, 0) << done.err;
+    EXPECT_EQ(load_image(folder / task / "start_2_000.png").width, 40);
+  }
+}
+
+// What needs the generators of a SinGAN says so, and leaves no folder.
+TEST_F(CliGpnn, OtherMethodsTasksAreRefused) {
+  train("run");
+  const auto refused = [&](const std::string& task, const Words& words, const std::string& part) {
+    expect_refused("singan", Words{task, "--model", at("run"), "--out", at("bad")} + words, 1, part);
+  };
+  refused("super-resolve", {"--image", at("picture.png")}, "train with --method singan");
+  refused("animate", {}, "--method singan");
+  refused("paint", {"--reference", at("picture.png"), "--count", "2"}, "leave --count out");
+  refused("sample", {"--tile", "64"}, "--tile works with models of singan train --method singan alone");
+  refused("sample", {"--interpolate", "0,1"}, "--interpolate works with");
+}
+
+TEST_F(CliGpnn, ChannelsAndBits) {
+  for (const int64_t channels : {1, 4}) {
+    save_png(folder / "picture.png", convert_channels(test_picture(32, 40), channels), 16);
+    const std::string name = std::to_string(channels);
+    train(name, {"--channels", name});
+    const fs::path sample = folder / name / "sample_000.png";
+    EXPECT_EQ(image_info(read_file(sample), "sample").channels, channels);
+    EXPECT_EQ(image_info(read_file(sample), "sample").bits, 16);
+    const Outcome compared = run_tool(
+        "singan", {"compare", at(name), at(name), "--count", "1", "--quiet", "--out", at("page" + name)});
+    ASSERT_EQ(compared.code, 0) << compared.err;
+    EXPECT_EQ(text_of(folder / ("page" + name) / "run_0_sample_000.png"), text_of(sample));
+  }
+  expect_refused("singan", {"compare", at("1"), at("4"), "--out", at("bad")}, 1, "same --channels");
 }
 
 TEST_F(CliGpnn, RefusesWhatCannotBe) {
@@ -82,6 +119,10 @@ TEST_F(CliGpnn, RefusesWhatCannotBe) {
   refused({"--preset", "official"}, "--preset is an option of --method singan, not of gpnn");
   refused({"--iterations", "5"}, "--iterations is an option of --method singan, not of gpnn");
   refused({"--forecast"}, "--forecast is an option of");
+  refused({"--plateau", "100"}, "--plateau is an option of");
+  refused({"--save-every", "10"}, "--save-every is an option of");
+  refused({"--noise-padding"}, "--noise-padding is an option of");
+  refused({"--critic-steps", "1"}, "--critic-steps is an option of");
   refused({"--noise", "-1"}, "noise must be 0 to 100", 1);
   refused({"--noise", "nan"}, "noise must be 0 to 100", 1);
   refused({"--completeness", "0"}, "must be above 0", 1);

@@ -51,8 +51,12 @@ TEST_F(CliSinganAnimate, OneCallMakesASheet) {
   expect_local_page(folder / "out/index.html");
 
   // The same seed gives the same bytes, another one others; a clip does not depend on those beside it.
+  // Not the MP4s of so small frames: see VideoWriter.
   ASSERT_EQ(run_tool("singan", words + Words{"--out", at("again")}).code, 0);
-  EXPECT_EQ(differences(contents(folder / "out"), contents(folder / "again"), {"config.json"}), Words{});
+  EXPECT_EQ(differences(contents(folder / "out"), contents(folder / "again"),
+                        {"config.json", "start0_beta0.8.mp4", "start0_beta0.95.mp4", "start1_beta0.8.mp4",
+                         "start1_beta0.95.mp4"}),
+            Words{});
   ASSERT_EQ(run_tool("singan",
                      animating({"--start-scale", "1", "--beta", "0.95", "--fps", "12.5", "--out", at("one")}))
                 .code,
@@ -97,7 +101,7 @@ TEST_F(CliSinganAnimate, ModelsWithoutNoisePadding) {
             0);
   const Outcome outcome =
       run_tool("singan", {"animate", "--model", at("plain"), "--frames", "3", "--scale-h", "1.5", "--beta",
-                          "0", "--start-scale", "0", "--quiet", "--out", at("out")});
+                          "-0,0", "--start-scale", "0", "--quiet", "--out", at("out")});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_TRUE(contains(outcome.out, "trained without --noise-padding")) << outcome.out;
   EXPECT_EQ(decode_gif(folder / "out/start0_beta0.0.gif").frames.at(0).width, 46);

@@ -8,7 +8,7 @@
 #include "tests/gif_frames.h"
 #include "tests/temp_folder.h"
 #include "tools/gif.h"
-#include "tools/palette.h"
+#include "tools/gif_palette.h"
 
 namespace sga {
 namespace {

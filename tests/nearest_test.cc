@@ -123,6 +123,18 @@ TEST(Nearest, RoundsFollowEachOther) {
   }
 }
 
+// The op hands it on to the search.
+TEST(Nearest, OneLeafIsNotExact) {
+  const Patches p{30, 40, 3, 7};
+  const Tensor guess = from_host({1, p.h, p.w, p.c}, test_pixels(p, 4, true), Dtype::f32),
+               values = from_host({1, p.h, p.w, p.c}, test_pixels(p, 5, true), Dtype::f32);
+  const auto exchanged = [&](int64_t leaves) {
+    return to_host<float>(exchange_patches(guess, values, values, PatchSearch{.leaves = leaves}));
+  };
+  EXPECT_NE(exchanged(1), exchanged(0));
+  EXPECT_EQ(exchanged(100'000), exchanged(0));
+}
+
 TEST(Nearest, RefusesWhatCannotBe) {
   const Tensor x = zeros({1, 9, 9, 3}), small = zeros({1, 9, 4, 3}), grey = zeros({1, 9, 9, 1});
   const auto says = [](const Tensor& guess, const Tensor& keys, const Tensor& values,

@@ -192,6 +192,22 @@ TEST(SinganNoisePadding, NoiseCoversTheBorderAndThePriorDoesNot) {
   EXPECT_EQ(z[inside], 0.5 * n[inside] + 2);
 }
 
+// Windows, masks and factors of a sample see the same wider noise.
+TEST(SinganNoisePadding, SamplesInWindowsAndMasks) {
+  const Model& m = trained(true);
+  Rng rng(4);
+  const NoiseField field = draw_field(rng, Dtype::f64);
+  const Climb climb = sample_climb(m, {.scale_h = 2, .scale_v = 2}, field);
+  const Tensor whole = climb.whole();
+  for (const Window& w : {Window{0, 0, 9, 11}, Window{13, 20, 12, 20}, Window{7, 5, 10, 10}})
+    expect_close(to_host<double>(climb.window(w)), to_host<double>(crop(whole, w.top, w.left, w.h, w.w)),
+                 1e-14, 1, 100);
+
+  const Tensor nowhere = zeros({1, 16, 20, 1}, Dtype::f64);
+  expect_close(to_host<double>(sample_climb(m, {}, field, {.mask = nowhere}).whole()),
+               to_host<double>(reconstruction(m)), 1e-14, 1, 100);
+}
+
 TEST(SinganNoisePadding, SurvivesStopsAndTheRoundTrip) {
   Trainer straight(small_config(true), small_picture());
   straight.run();

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/io.h"
-#include "tools/palette.h"
+#include "tools/gif_palette.h"
 
 namespace sga {
 

@@ -282,7 +282,7 @@ void Page::table(const std::vector<std::string>& header, const std::vector<std::
   body_ += "</table></div>\n";
 }
 
-void Page::figure(const Picture& picture) {
+void Page::picture(const Picture& picture) {
   const std::string source = escape_html(encode_path(picture.file));
   const std::string caption = escape_html(picture.caption);
   body_ += "<figure><a href=\"" + source + "\"><img src=\"" + source + "\" alt=\"" + caption +
@@ -292,7 +292,7 @@ void Page::figure(const Picture& picture) {
 void Page::pictures(std::string_view heading_text, const std::vector<Picture>& pictures) {
   heading(heading_text);
   body_ += "<div class=\"grid\">\n";
-  for (const Picture& picture : pictures) figure(picture);
+  for (const Picture& p : pictures) picture(p);
   body_ += "</div>\n";
 }
 
@@ -306,8 +306,6 @@ void Page::legend(const std::vector<Series>& series) {
   }
   body_ += "</div>\n";
 }
-
-void Page::wide_picture(const Picture& picture) { figure(picture); }
 
 void Page::curves(std::string_view heading_text, const std::vector<Series>& series,
                   std::string_view x_label) {

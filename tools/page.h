@@ -40,7 +40,7 @@ class Page {
   void table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
   void pictures(std::string_view heading, const std::vector<Picture>& pictures);
   /// A contact sheet or a strip: one picture over the whole width.
-  void wide_picture(const Picture& picture);
+  void picture(const Picture& picture);
   /// Inline SVG with axes, labels and a legend; long series are thinned to their extremes.
   void curves(std::string_view heading, const std::vector<Series>& series, std::string_view x_label);
   /// The browser loads the page again every so often: for runs that are still going. 0 switches it off.
@@ -58,8 +58,6 @@ class Page {
   void write(const fs::path& file) const;
 
  private:
-  void figure(const Picture& picture);
-
   std::string title_, body_;
   void legend(const std::vector<Series>& series);
   int refresh_ = 0;

@@ -30,16 +30,19 @@ struct AnimateCommand {
   double fps = 10;
 };
 
+// Every value once, in the order given.
 template <class T>
-void sort_and_unite(std::vector<T>& values) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
+std::vector<T> distinct(const std::vector<T>& values) {
+  std::vector<T> once;
+  for (const T& value : values)
+    if (std::find(once.begin(), once.end(), value) == once.end()) once.push_back(value);
+  return once;
 }
 
-// "0.85", always with a point and never with an exponent.
+// "0.85", always with a point, never with an exponent, and no minus zero.
 std::string decimal(double value) {
   char buffer[400];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr;
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value + 0.0, std::chars_format::fixed).ptr;
   const std::string text(buffer, end);
   return text.find('.') == std::string::npos ? text + ".0" : text;
 }
@@ -54,12 +57,9 @@ std::vector<Clip> clips_of(const AnimateCommand& o, const singan::Model& model) 
   if (starts.empty())
     for (int n = 0; n < std::min(3, model.finished()); ++n) starts.push_back(n);
   if (starts.empty()) starts.push_back(0);  // and the check below says what is wrong
-  std::vector<double> betas = o.betas;
-  sort_and_unite(starts);
-  sort_and_unite(betas);
   std::vector<Clip> clips;
-  for (int start : starts) {
-    for (double beta : betas) {
+  for (int start : distinct(starts)) {
+    for (double beta : distinct(o.betas)) {
       Clip clip{o.walk, "start" + std::to_string(start) + "_beta" + decimal(beta)};
       clip.walk.start_level = start, clip.walk.beta = beta, clip.walk.seed = o.common.seed;
       check(model, clip.walk);
@@ -135,19 +135,17 @@ void write_page(const AnimateCommand& o, const std::vector<Clip>& clips, Output 
        {"alpha", decimal(o.walk.alpha)},
        {"loop", o.walk.loop ? "the last frame leads to the first" : "jumps from the last frame to the first"},
        {"seed", std::to_string(o.common.seed)}});
-  std::vector<Page::Picture> pictures;
+  std::vector<Page::Picture> moving, strips;
   for (const Clip& clip : clips) {
     std::string caption =
         "start scale " + std::to_string(clip.walk.start_level) + ", beta " + decimal(clip.walk.beta);
     if (output.mp4) caption += "; " + clip.name + ".mp4";
-    pictures.push_back({clip.name + (output.gif ? ".gif" : ".png"), caption});
+    moving.push_back({clip.name + ".gif", caption});
+    strips.push_back({clip.name + ".png", caption});
   }
-  page.pictures(output.gif ? "Animations" : "First frames", pictures);
+  if (output.gif) page.pictures("Animations", moving);
   page.heading("Frames");
-  for (size_t i = 0; i < clips.size(); ++i)
-    page.wide_picture({clips[i].name + ".png", "start scale " + std::to_string(clips[i].walk.start_level) +
-                                                   ", beta " + decimal(clips[i].walk.beta) +
-                                                   ", with the numbers of the frames"});
+  for (const Page::Picture& strip : strips) page.picture(strip);
   page.write(run / "index.html");
 }
 

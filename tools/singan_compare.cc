@@ -54,17 +54,16 @@ const Tensor& image_of(const AnyModel& model) {
 // Two trainings of one picture may have shrunk it differently: they are compared at the smaller size.
 void check_same_picture(const Compared& a, const Compared& b) {
   const Tensor &x = image_of(a.model), &y = image_of(b.model);
-  bool same = x.dim(3) == y.dim(3);
-  if (same) {
-    const singan::Size size{std::min(x.dim(1), y.dim(1)), std::min(x.dim(2), y.dim(2))};
-    const double shape = double(x.dim(1)) * double(y.dim(2)) / (double(x.dim(2)) * double(y.dim(1)));
-    NoGrad off;
-    constexpr double kMostDifference = 0.1;  // RMS, of pixels from -1 to 1
-    same = std::abs(std::log(shape)) < 0.1 &&
-           std::sqrt(mse(singan::imresize_to(x, size, singan::ResizeStyle::smooth),
-                         singan::imresize_to(y, size, singan::ResizeStyle::smooth))
-                         .item()) < kMostDifference;
-  }
+  SGA_CHECK(x.dim(3) == y.dim(3), a.run, " was trained on ", x.dim(3), " channels and ", b.run, " on ",
+            y.dim(3), "; compare runs with the same --channels");
+  const singan::Size size{std::min(x.dim(1), y.dim(1)), std::min(x.dim(2), y.dim(2))};
+  const double shape = double(x.dim(1)) * double(y.dim(2)) / (double(x.dim(2)) * double(y.dim(1)));
+  NoGrad off;
+  constexpr double kMostDifference = 0.1;  // RMS, of pixels from -1 to 1
+  const bool same = std::abs(std::log(shape)) < 0.1 &&
+                    std::sqrt(mse(singan::imresize_to(x, size, singan::ResizeStyle::smooth),
+                                  singan::imresize_to(y, size, singan::ResizeStyle::smooth))
+                                  .item()) < kMostDifference;
   SGA_CHECK(same, b.run, " was trained on another picture than ", a.run, "; compare runs of one picture");
 }
 
@@ -81,7 +80,9 @@ std::string text_of(const char* format, double value) {
 }
 
 std::vector<std::string> row_of(const Compared& c) {
-  const Image picture = to_image(image_of(c.model));
+  // Of a run that still trains, samples are smaller than the picture.
+  const Image picture =
+      resize_image(to_image(image_of(c.model)), c.samples.front().height, c.samples.front().width);
   std::vector<double> seconds = c.seconds;
   std::nth_element(seconds.begin(), seconds.begin() + std::ptrdiff_t(seconds.size() / 2), seconds.end());
   double to_picture = 0, among = 0;
@@ -99,10 +100,10 @@ std::vector<std::string> row_of(const Compared& c) {
 }
 
 void compare(const CompareCommand& o, CLI::App& app) {
+  use_device(o.common);
   if (o.runs.size() < 2)
     throw UsageError("compare needs two runs or more, got " + std::to_string(o.runs.size()) +
                      "; give the folders that 'singan train' wrote");
-  use_device(o.common);
   std::vector<Compared> all;
   for (const std::string& path : o.runs) {
     all.push_back(open(path));
@@ -111,7 +112,7 @@ void compare(const CompareCommand& o, CLI::App& app) {
   RunFolder run(o.common.out, false, o.common.force,
                 {"singan compare", {"training.png", "run_#_sample_#.png", "compare.png", "index.html"}});
   run.configure(app);
-  save_png(run / "training.png", to_image(image_of(all.front().model)));
+  save_png(run / "training.png", to_image(image_of(all.front().model)), bits_of(all.front().model));
   {
     Progress progress(o.count * int64_t(all.size()), "compare", o.common.quiet);
     for (size_t i = 0; i < all.size(); ++i)
@@ -124,7 +125,7 @@ void compare(const CompareCommand& o, CLI::App& app) {
         all[i].seconds.push_back(
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
         const std::string stem = "run_" + std::to_string(i) + "_sample";
-        save_png(run / numbered(stem.c_str(), k), all[i].samples.back());
+        save_png(run / numbered(stem.c_str(), k), all[i].samples.back(), bits_of(all[i].model));
         progress.advance();
       }
   }
@@ -139,10 +140,8 @@ void compare(const CompareCommand& o, CLI::App& app) {
              rows);
   page.paragraph("Times are medians on " + std::string(device_description()) +
                  ". Differences are mean absolute ones of pixels from 0 to 1: 0 is a copy.");
-  page.pictures("Training picture",
-                {{"training.png",
-                  "size " + sga::text_of(std::visit([](const auto& m) { return m.size(m.finished() - 1); },
-                                                    all.front().model))}});
+  const Tensor& picture = image_of(all.front().model);
+  page.pictures("Training picture", {{"training.png", sga::text_of({picture.dim(1), picture.dim(2)})}});
   for (size_t i = 0; i < all.size(); ++i) {
     const std::string stem = "run_" + std::to_string(i) + "_sample";
     std::vector<Page::Picture> pictures;

@@ -32,7 +32,8 @@ void check_picture_size(Size size);
 /// FrozenNorm::instance a pixel depends on all others: then the whole is the only window.
 class Climb {
  public:
-  /// Noise of a window of rung i, (1,h,w,C) or empty for none. A pure function of place: windows overlap.
+  /// Noise of a window of rung i, (1,h,w,C), kBorder more on every side with noise padding, or empty for
+  /// none. A pure function of place: windows overlap.
   using Noise = std::function<Tensor(int rung, const Window& window)>;
   /// Changes what a rung gives there: y (1,h,w,C) -> the same shape. Empty: nothing.
   using Change = std::function<Tensor(int rung, const Window& window, const Tensor& y)>;

@@ -187,10 +187,14 @@ Tensor code_noise(const Model& model) {
 
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior) {
   NoGrad off;
-  const Tensor prev = pad(prior, all_sides(kBorder));
+  return padded_input(noise, noise_amp, pad(prior, all_sides(kBorder)));
+}
+
+GeneratorInput padded_input(const Tensor& noise, double noise_amp, const Tensor& prev) {
+  NoGrad off;
   if (!noise) return {prev, prev};
-  if (noise.shape() == prev.shape()) return {blend(noise, noise_amp, prev, 1), prev};
-  return {pad(blend(noise, noise_amp, prior, 1), all_sides(kBorder)), prev};
+  const bool is_padded = noise.shape() == prev.shape();
+  return {blend(is_padded ? noise : pad(noise, all_sides(kBorder)), noise_amp, prev, 1), prev};
 }
 
 Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior) {

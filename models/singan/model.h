@@ -61,6 +61,8 @@ struct GeneratorInput {
   Tensor z, prev;
 };
 GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tensor& prior);
+/// The same for a prior that is padded already.
+GeneratorInput padded_input(const Tensor& noise, double noise_amp, const Tensor& prev);
 
 /// Finished level n applied to a prior (N,h,w,C) and noise of its noise_size or empty -> (N,h,w,C).
 Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior);

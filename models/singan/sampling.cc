@@ -78,18 +78,18 @@ Climb sample_climb(const Model& model, const SampleOptions& o, const NoiseField&
                                    : reconstruction_prior(model, o.start_level);
   if (Size{base.dim(1), base.dim(2)} != start) base = imresize_to(base, start, model.config.resize);
   const std::vector<Masked> masked = noise.mask ? mask_levels(model, o, noise.mask) : std::vector<Masked>{};
-  const auto level_noise = [=, code = model.code](int rung, const Window& w) {
-    const int level = rungs[size_t(rung)].level;
-    const Shape shape{1, w.h, w.w, channels};
+  const int64_t border = model.config.noise_padding ? kBorder : 0;
+  const auto level_noise = [=, code = model.code, config = model.config](int rung, const Window& w) {
+    const auto& [level, size, scale] = rungs[size_t(rung)];
+    const Window map{w.top, w.left, w.h + 2 * border, w.w + 2 * border};  // of the noise, border and all
     // One channel at level 0, as in training.
-    Tensor z = affine(field(level, rungs[size_t(rung)].size, level ? channels : 1, w), noise.gain);
+    Tensor z = affine(field(level, noise_size(config, size), level ? channels : 1, map), noise.gain);
     if (!masked.empty()) {
-      // With noise padding z* has a border, which windows do without.
-      const int64_t border = level ? 0 : (code.dim(1) - rungs[size_t(rung)].size.h) / 2;
-      const Tensor kept = level ? zeros_like(z) : crop(code, border + w.top, border + w.left, w.h, w.w);
-      z = attention_composite(crop(masked[size_t(rung)].mask, w.top, w.left, w.h, w.w), z, kept);
+      const Tensor kept = level ? zeros_like(z) : crop(code, map.top, map.left, map.h, map.w);
+      const Tensor mask = pad(masked[size_t(rung)].mask, all_sides(border));
+      z = attention_composite(crop(mask, map.top, map.left, map.h, map.w), z, kept);
     }
-    return expand(z, shape);
+    return expand(z, {1, map.h, map.w, channels});
   };
   if (masked.empty()) return Climb(model, base, rungs, level_noise);
   return Climb(model, base, rungs, level_noise, [=](int rung, const Window& w, const Tensor& y) {

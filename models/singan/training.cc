@@ -19,8 +19,8 @@ GeneratorInput input_of(const LevelTraining& level, const Config& config, const 
   if (config.resize == ResizeStyle::smooth)
     return generator_input(noise, level.noise_amp, to_palette(prior, level.palette));
   NoGrad off;
-  const Tensor prev = to_palette_of_runs(pad(prior, all_sides(kBorder)), level.palette);
-  return {noise ? blend(pad(noise, all_sides(kBorder)), level.noise_amp, prev, 1) : prev, prev};
+  return padded_input(noise, level.noise_amp,
+                      to_palette_of_runs(pad(prior, all_sides(kBorder)), level.palette));
 }
 
 struct CriticLosses {

@@ -1,4 +1,4 @@
-#include "tools/palette.h"
+#include "tools/gif_palette.h"
 
 #include <algorithm>
 #include <cmath>

@@ -88,6 +88,14 @@ void register_sum_row(const char* name, int tensors, int64_t numel) {
       [=, keep = std::vector{a, b, y}] { kernels::sum_parts(gpu(), table.data(), tensors); });
 }
 
+void register_nearest(const std::string& name, double flops, double bytes, std::function<void()> f) {
+  benchmark::RegisterBenchmark(
+      name.c_str(),
+      [=](benchmark::State& state) { bench::gpu_flops_row(state, f, flops, bytes, Precision::fp32); })
+      ->UseManualTime()
+      ->Iterations(1);
+}
+
 }  // namespace
 }  // namespace sga
 
@@ -113,5 +121,6 @@ int main(int argc, char** argv) {
   register_adam_row("64 MiB", 64, 16'777'216);
   register_sum_row("singan scale 9 net", 18, 18 * 32'768);
   register_sum_row("64 MiB", 64, 16'777'216);
+  bench::register_nearest_rows(register_nearest);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -1,7 +1,9 @@
 // Every kernel family at the shapes of SinGAN's scales and of GANimation, once for the CPU and the GPU.
 #pragma once
 #include <functional>
+#include <limits>
 #include <string>
+#include <utility>
 
 #include "engine/ops.h"
 #include "engine/random.h"
@@ -99,6 +101,35 @@ void register_image_rows(Where where, const Extent& e, Row row) {
   const Taps rows = bicubic_taps(e.h, e.h * 5 / 4, 1.25, true, false),
              columns = bicubic_taps(e.w, e.w * 5 / 4, 1.25, true, false);
   row("resize/bicubic 1.25", e, 2.56, [=] { resize(x, rows, columns); });
+}
+
+/// A picture with as much of every size of detail, as photographs have it: noise of many sizes, enlarged.
+inline Tensor fractal(int64_t h, int64_t w, uint64_t seed) {
+  Tensor x = zeros({1, h, w, 3});
+  for (int64_t side = 4; side < h; side *= 2) {
+    const int64_t columns = side * w / h;
+    const Tensor coarse = noise({1, side, columns, 3}, seed + uint64_t(side));
+    x = blend(x, 1,
+              resize(coarse, bicubic_taps(side, h, double(h) / double(side), true, false),
+                     bicubic_taps(columns, w, double(w) / double(columns), true, false)),
+              1.6 / double(side));
+  }
+  return x;
+}
+
+/// One exchange of all patches of 7x7 pixels, against the matrix product that comparing all with all is.
+///   row(const std::string& name, double flops, double bytes, std::function<void()> f)
+template <class Row>
+void register_nearest_rows(Row row) {
+  for (const auto& [h, w] : {std::pair<int64_t, int64_t>{79, 105}, {188, 250}}) {
+    const Tensor guess = fractal(h, w, 1), keys = fractal(h, w, 2);
+    const double patches = double((h - 6) * (w - 6)), numbers = 7 * 7 * 3;
+    const std::string size = std::to_string(h) + "x" + std::to_string(w);
+    for (const double alpha : {std::numeric_limits<double>::infinity(), 0.02})
+      row("nearest/" + size + (alpha < 1 ? " with completeness" : ""),
+          (alpha < 1 ? 2 : 1) * 2 * patches * patches * numbers, 4 * 4 * patches * numbers,
+          [=] { exchange_patches(guess, keys, keys, {.alpha = alpha}); });
+  }
 }
 
 }  // namespace sga::bench

@@ -43,6 +43,14 @@ void register_sum_row() {
   });
 }
 
+// Above 100 %: a tree leaves most keys out.
+void register_nearest(const std::string& name, double flops, double, std::function<void()> f) {
+  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+    for (auto _ : state) f();
+    bench::report_flops(state, flops);
+  })->UseRealTime();
+}
+
 }  // namespace
 }  // namespace sga
 
@@ -54,6 +62,7 @@ int main(int argc, char** argv) {
     register_random_row(e);
   }
   register_adam_row();
+  bench::register_nearest_rows(register_nearest);
   register_sum_row();
   benchmark::AddCustomContext("copy_GB/s", std::to_string(bench::copy_bandwidth() * 1e-9));
   benchmark::AddCustomContext("cached_copy_GB/s", std::to_string(bench::cached_copy_bandwidth() * 1e-9));

@@ -1,6 +1,7 @@
 // Differentiable operations on tensors. Every derivative is again made of these, so any order exists.
 // Images are (N,H,W,C). All functions throw Error on a wrong rank, shape or dtype, naming op, rule and value.
 #pragma once
+#include <limits>
 #include <vector>
 
 #include "engine/autograd.h"
@@ -11,7 +12,8 @@ namespace sga {
 // ---- pointwise: same shapes, same dtype
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
-/// For each list the sum of its tensors, added up from the left: all of them in one launch on a GPU. No history.
+/// For each list the sum of its tensors, added up from the left: all of them in one launch on a GPU. No
+/// history.
 std::vector<Tensor> add_parts(const std::vector<std::vector<Tensor>>& lists);
 Tensor mul(const Tensor& a, const Tensor& b);
 /// scale * x + shift
@@ -132,6 +134,30 @@ Taps bicubic_taps(int64_t n_in, int64_t n_out, double scale, bool antialias, boo
 /// Applies `rows` to H and `columns` to W, first the one that grows less, rows if both grow alike. x
 /// (N,H,W,C) -> (N, rows.n_out, columns.n_out, C)
 Tensor resize(const Tensor& x, const Taps& rows, const Taps& columns);
+
+// ---- patches: not differentiated
+/// How patches are exchanged for their nearest neighbours.
+struct PatchSearch {
+  int64_t side = 7;  ///< of a patch, pixels: 1 to 15
+  /// Completeness: the smaller, the more every patch of the keys is wanted somewhere. Infinity switches it
+  /// off.
+  double alpha = std::numeric_limits<double>::infinity();
+  int rounds = 1;
+  /// On the CPU, 0 or how many leaves of 16 patches of the keys each patch is compared with at most: 0 is
+  /// exact and takes time quadratic in the pixels of a textured picture, 32 hardly differs. A GPU is always
+  /// exact.
+  int64_t leaves = 0;
+};
+/// The picture in which every patch of `guess` has been replaced by a patch of `values`: the one in the place
+/// of
+///   argmin_k d(q,k) / (alpha + min_p d(p,k)),   d(q,k) the mean squared difference of patch q of the picture
+///                                               and patch k of `keys`, p all patches of the picture
+/// Where patches overlap their mean is taken, weighted by a Gaussian. Then again, `rounds` times in all. The
+/// lower patch is taken where two are equally near.
+/// guess (1,H,W,C); keys, values (1,h,w,C), alike; all sides at least `side`. -> (1,H,W,C)
+/// Source       Granot et al. 2022, arXiv:2103.15545, the PNN module.
+Tensor exchange_patches(const Tensor& guess, const Tensor& keys, const Tensor& values,
+                        const PatchSearch& search);
 
 // ---- losses and fused pieces of the models
 /// mean((a-b)^2), mean(|a-b|): scalars of shape (1)

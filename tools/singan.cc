@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
                        [](CLI::App& app) {
                          sga::declare_train(app);
                          sga::declare_sample(app);
+                         sga::declare_compare(app);
                          sga::declare_import(app);
                          sga::declare_super_resolve(app);
                          sga::declare_paint(app);

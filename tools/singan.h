@@ -9,6 +9,7 @@
 #include "engine/image.h"
 #include "engine/io.h"
 #include "models/consingan/model.h"
+#include "models/gpnn/model.h"
 #include "models/singan/sampling.h"
 #include "tools/command.h"
 
@@ -25,7 +26,7 @@ std::string numbered(const char* stem, int64_t index, const char* ending = "");
 /// A model of one picture, by any method. Each has the members image, finished() and size(level), and
 /// overloads of random_sample, reconstruction, inject and describe:
 ///   std::visit([&](const auto& m) { return inject(m, picture, start, rng); }, model)
-using AnyModel = std::variant<singan::Model, consingan::Model>;
+using AnyModel = std::variant<singan::Model, consingan::Model, gpnn::Model>;
 /// A model file, or the folder of a run that holds one.
 AnyModel open_model(const std::string& path);
 /// The file that open_model reads.
@@ -38,9 +39,14 @@ int bits_of(const AnyModel& model);
 /// What a model holds, as rows of a table.
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& model);
 std::vector<std::pair<std::string, std::string>> describe(const consingan::Model& model);
+std::vector<std::pair<std::string, std::string>> describe(const gpnn::Model& model);
 
-/// Error if training on a picture of this size will not fit into the memory there is (available_memory()),
-/// with the --max-size that will.
+/// Training will not fit into the memory there is.
+struct DoesNotFit : Error {
+  using Error::Error;
+};
+/// DoesNotFit if training on a picture of this size takes more than `available` (available_memory()), with the
+/// --max-size that will fit.
 void check_memory(const singan::Config& config, singan::Size picture, int64_t channels, int64_t available);
 void check_memory(const consingan::Config& config, singan::Size picture, int64_t available);
 /// Error if a sample will not fit.
@@ -69,6 +75,7 @@ singan::Model quantized_level(const singan::Model& model, int level, int64_t col
 
 void declare_train(CLI::App& app);
 void declare_sample(CLI::App& app);
+void declare_compare(CLI::App& app);
 void declare_paint(CLI::App& app);
 void declare_harmonize(CLI::App& app);
 void declare_edit(CLI::App& app);

@@ -26,14 +26,16 @@ std::string duration_text(double seconds) {
   return whole(seconds / 86400) + " days";
 }
 
-struct Training {
+struct Demand {
   singan::Size finest;
   int64_t bytes;
 };
 
 // Error if training takes more than is available. training_at: what it is with another --max-size.
-void refuse_beyond(int64_t available, singan::Size picture, int64_t max_size, int64_t min_size,
-                   const std::function<Training(int64_t max_size)>& training_at) {
+void refuse_beyond(
+    int64_t available, singan::Size picture, int64_t max_size, int64_t min_size,
+    const std::function<Demand(int64_t max_size)>& training_at,
+    const std::function<std::string()>& other_way = [] { return std::string(); }) {
   const auto [finest, need] = training_at(max_size);
   if (available < 0 || need <= available) return;
   const std::string size = text_of(finest);
@@ -42,22 +44,36 @@ void refuse_beyond(int64_t available, singan::Size picture, int64_t max_size, in
     // Some sizes are refused for another reason: the short side would be below --min-size.
     if (double(shortest) * double(side) / double(longest) < double(min_size)) break;
     if (training_at(side).bytes <= available)
-      fail("singan: training up to ", size, " takes about ", gigabytes(need), " of memory and ",
-           gigabytes(available), " are available; give --max-size ", side, " or less");
+      throw DoesNotFit("singan: training up to " + size + " takes about " + gigabytes(need) +
+                       " of memory and " + gigabytes(available) + " are available; give --max-size " +
+                       std::to_string(side) + " or less" + other_way());
   }
-  fail("singan: training up to ", size, " takes about ", gigabytes(need), " of memory and only ",
-       gigabytes(available), " are available; end other programs");
+  throw DoesNotFit("singan: training up to " + size + " takes about " + gigabytes(need) +
+                   " of memory and only " + gigabytes(available) + " are available; end other programs");
 }
 
 }  // namespace
 
 void check_memory(const singan::Config& config, singan::Size picture, int64_t channels, int64_t available) {
-  refuse_beyond(available, picture, config.pyramid.max_size, config.pyramid.min_size, [&](int64_t max_size) {
-    singan::PyramidOptions options = config.pyramid;
-    options.max_size = max_size;
-    const singan::Pyramid pyramid = singan::make_pyramid(picture.h, picture.w, options);
-    return Training{pyramid.finest(), process_bytes(singan::peak_bytes(config, pyramid, channels))};
-  });
+  refuse_beyond(
+      available, picture, config.pyramid.max_size, config.pyramid.min_size,
+      [&](int64_t max_size) {
+        singan::PyramidOptions options = config.pyramid;
+        options.max_size = max_size;
+        const singan::Pyramid pyramid = singan::make_pyramid(picture.h, picture.w, options);
+        return Demand{pyramid.finest(), process_bytes(singan::peak_bytes(config, pyramid, channels))};
+      },
+      [&]() -> std::string {
+        const singan::Pyramid pyramid = singan::make_pyramid(picture.h, picture.w, config.pyramid);
+        singan::Config cropped = config;
+        for (const int64_t side : {512, 384, 256, 192, 128}) {
+          if (config.crop && side >= config.crop) continue;
+          cropped.crop = side;
+          if (process_bytes(singan::peak_bytes(cropped, pyramid, channels)) <= available)
+            return ", or --crop " + std::to_string(side);
+        }
+        return "";
+      });
 }
 
 void check_memory(const consingan::Config& config, singan::Size picture, int64_t available) {
@@ -65,7 +81,7 @@ void check_memory(const consingan::Config& config, singan::Size picture, int64_t
     consingan::Config changed = config;
     changed.max_size = max_size;
     const singan::Pyramid pyramid = consingan::make_pyramid(picture.h, picture.w, changed);
-    return Training{pyramid.finest(), process_bytes(consingan::peak_bytes(changed, pyramid))};
+    return Demand{pyramid.finest(), process_bytes(consingan::peak_bytes(changed, pyramid))};
   });
 }
 

@@ -110,6 +110,9 @@ Inputs prepare(const InjectCommand& o, const AnyModel& any) {
                   " finished levels and a picture enters at the second or later; train it further");
         SGA_CHECK(o.start_scale <= most, "--start-scale ", o.start_scale, " is outside the model ", o.model,
                   ", where a picture can enter at 1 to ", most);
+        SGA_CHECK(o.count == 1 || !std::holds_alternative<gpnn::Model>(any), "--count ", o.count,
+                  " would be so many copies, as ", o.model,
+                  " is a GPNN and puts no noise into a picture that is given; leave --count out");
         in.first = o.start_scale ? o.start_scale : 1;
         in.last = o.start_scale ? o.start_scale : most;
         const Tensor& image = model.image;

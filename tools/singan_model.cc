@@ -39,6 +39,7 @@ AnyModel open_model(const std::string& path) {
   const auto kind = checkpoint.metadata.find("model");
   if (kind != checkpoint.metadata.end() && kind->second == "consingan")
     return consingan::load_model(checkpoint);
+  if (kind != checkpoint.metadata.end() && kind->second == "gpnn") return gpnn::load_model(checkpoint);
   return singan::load_model(checkpoint);
 }
 
@@ -94,6 +95,21 @@ std::vector<std::pair<std::string, std::string>> describe(const consingan::Model
           {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
           {"weights", std::to_string(weights)},
           {"noise of each level", text_of_amps(m.noise_amp)},
+          {"seed", std::to_string(m.config.seed)}};
+}
+
+std::vector<std::pair<std::string, std::string>> describe(const gpnn::Model& m) {
+  return {{"method", "gpnn"},
+          {"size", text_of(m.pyramid.finest())},
+          {"levels", sizes_of(m.pyramid)},
+          {"ratio", singan::to_text(m.pyramid.ratio)},
+          {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
+          {"channels", std::to_string(m.image.dim(3)) + " of " + std::to_string(m.config.bits) + " bits"},
+          {"patch", std::to_string(m.config.patch) + "x" + std::to_string(m.config.patch)},
+          {"rounds per level", std::to_string(m.config.rounds)},
+          {"weights", "0"},
+          {"noise", singan::to_text(m.config.noise)},
+          {"completeness", singan::to_text(m.config.alpha)},
           {"seed", std::to_string(m.config.seed)}};
 }
 

@@ -1,342 +1,56 @@
-// singan train: learns one picture, level after level, in a run folder.
-#include <algorithm>
-#include <chrono>
-#include <cmath>
+// singan train: learns one picture, level after level, or every picture of a folder.
 #include <cstdio>
 #include <memory>
-#include <optional>
 
-#include "engine/image.h"
-#include "engine/memory.h"
-#include "models/consingan/training.h"
-#include "models/singan/training.h"
-#include "tools/page.h"
 #include "tools/progress.h"
 #include "tools/run_folder.h"
 #include "tools/singan.h"
+#include "tools/singan_training.h"
 
 namespace sga {
 namespace {
 
-using singan::Size;
-
-using Clock = std::chrono::steady_clock;
-constexpr std::chrono::seconds kSaveEvery{30};  // between checkpoints within a level
-constexpr std::chrono::seconds kPageEvery{10};  // between pages within a level, if they cost no more than ...
-constexpr int kPageShare = 50;                  // ... one part in so many of the time
-constexpr int kPageSamples = 6, kPageSamplesInTraining = 3;
-
-struct TrainOptions {
-  CommonOptions common;
-  std::string method = "singan", image, channels = "auto", bits = "auto", preset = "standard";
-  int64_t iterations = 0, critic_steps = 0, plateau = 0, save_every = 0;
-  bool forecast = false;
-  bool noise_padding = false;
-  singan::PyramidOptions pyramid;
-  consingan::Config consingan;  // what only this method has
-};
-
-bool is_consingan(const TrainOptions& o) { return o.method == "consingan"; }
-
-Image load_picture(const TrainOptions& o) {
-  return load_image(o.image, o.channels == "auto" ? 0 : singan::parse_int(o.channels, "--channels"));
-}
-
-int64_t bits_of_file(const fs::path& path) {
-  return image_info(read_file(path, int64_t{1} << 30), path.string()).bits;
-}
-
-// What all methods have. Their presets are called alike, but for "official".
-template <class Config>
-void set_common(Config& config, const TrainOptions& o) {
-  if (o.preset != "official") set_quality(config, o.preset);
-  if (o.iterations) config.iterations = o.iterations;
-  if (o.critic_steps) config.critic_updates = o.critic_steps;
-  config.bits = o.bits == "16" || (o.bits == "auto" && bits_of_file(o.image) == 16) ? 16 : 8;
-  config.seed = o.common.seed;
-}
-
-singan::Config singan_config(const TrainOptions& o) {
-  const bool official = o.preset == "official";
-  singan::Config config = singan::preset(official ? "official" : "default");
-  config.pyramid = o.pyramid;
-  config.pyramid.official = official;
-  config.plateau = o.plateau;
-  config.noise_padding = o.noise_padding;
-  set_common(config, o);
-  return config;
-}
-
-consingan::Config consingan_config(const TrainOptions& o) {
-  consingan::Config config = o.consingan;
-  config.min_size = o.pyramid.min_size;
-  config.max_size = o.pyramid.max_size;
-  set_common(config, o);
-  return config;
-}
-
-// An option of another method would have no effect.
-void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
-  const auto only_with = [&](const char* method, const std::vector<const char*>& names) {
-    for (const char* name : names)
-      if (o.method != method && app.count(name))
-        throw UsageError(std::string(name) + " is an option of --method " + method + ", not of " + o.method +
-                         "; leave it out");
-  };
-  only_with("singan", {"--scale-factor", "--plateau", "--noise-padding", "--forecast"});
-  only_with("consingan", {"--stages", "--lr-scale"});
-  if (o.method != "singan" && o.preset == "official")
-    throw UsageError("--preset official is SinGAN's; choose quick, standard or full for --method " +
-                     o.method);
-}
-
-// ---- what it leaves
-
-template <class Trainer>
-int64_t step_of(const Trainer& t) {
-  return t.model().finished() * t.model().config.iterations + (t.finished() ? 0 : t.iteration());
-}
-
-template <class Trainer>
-void save_checkpoint_of(const Trainer& trainer, const RunFolder& run) {
-  Checkpoint checkpoint;
-  trainer.store(checkpoint);
-  save_keeping_previous(run.checkpoint(), checkpoint);
-}
-
-/// Reconstruction loss and critic of each level in a diagram of their own: they live on different scales.
-template <class Model>
-std::vector<Page::Chart> charts_of(const fs::path& metrics, const Model& model) {
-  const std::vector<Series> all = read_metrics(metrics, "step", {"g_rec", "d_real", "d_fake", "penalty"});
-  std::vector<Page::Chart> charts;
-  for (int level = 0; level < model.pyramid.count(); ++level) {
-    const std::string title = "level " + std::to_string(level) + ", " + text_of(model.size(level));
-    Page::Chart loss{title + ": reconstruction loss", {{"g_rec", {}, {}}}, true},
-        critic{title + ": critic", {{"d_real - d_fake", {}, {}}, {"penalty", {}, {}}}};
-    const auto before = double(level * model.config.iterations),
-               end = before + double(model.config.iterations);
-    for (size_t i = 0; i < all[0].x.size(); ++i) {
-      const double step = all[0].x[i];
-      if (step <= before || step > end) continue;
-      const double values[] = {all[0].y[i], all[1].y[i] - all[2].y[i], all[3].y[i]};
-      Series* const series[] = {&loss.series[0], &critic.series[0], &critic.series[1]};
-      for (int k = 0; k < 3; ++k) series[k]->x.push_back(step - before), series[k]->y.push_back(values[k]);
-    }
-    if (loss.series[0].x.empty()) break;
-    charts.push_back(loss);
-    charts.push_back(critic);
-  }
-  return charts;
-}
-
-/// Writes the pictures of the newest level and the page. `iteration` > 0: that level is still in
-/// training.
-template <class Trainer>
-void publish(const Trainer& trainer, int64_t iteration, const RunFolder& run, const TrainOptions& options) {
-  const auto shown = trainer.preview();
-  const int levels = shown.finished(), bits = int(shown.config.bits);
-  const auto save = [&](const std::string& file, const Tensor& picture) {
-    save_png(run / file, to_image(picture), bits);
-    return file;
-  };
-  const auto level_file = [](int level, const char* what) {
-    return "level_" + std::to_string(level) + "_" + what + ".png";
-  };
-  const std::string name = fs::path(options.image).filename().string();  // wherever the picture lies
-  const bool done = levels == shown.pyramid.count() && iteration == 0;
-  Page page((is_consingan(options) ? "ConSinGAN of " : "SinGAN of ") + name);
-  if (!done) page.refresh_every(int(kPageEvery.count()));
-
-  auto rows = describe(iteration > 0 ? trainer.model() : shown);
-  rows.insert(rows.begin(), {{"picture", name}, {"preset", options.preset}});
-  std::string state = " of level " + std::to_string(levels - 1);
-  if (iteration > 0) {
-    state += ", iteration " + std::to_string(iteration);
-    rows.emplace_back("in training", "level " + std::to_string(levels - 1) + ", iteration " +
-                                         std::to_string(iteration) + " of " +
-                                         std::to_string(shown.config.iterations));
-  }
-  page.table(rows);
-  std::vector<Page::Picture> compared = {
-      {save("training.png", shown.image), "training picture, " + text_of(shown.pyramid.finest())}};
-  if (levels > 0) {
-    const Tensor made = reconstruction(shown);
-    compared.push_back({save(level_file(levels - 1, "reconstruction"), made), "reconstruction" + state});
-  }
-  page.pictures("Picture", compared);
-  if (levels > 0) {
-    std::vector<Page::Picture> samples;
-    for (int i = 0; i < (iteration > 0 ? kPageSamplesInTraining : kPageSamples); ++i) {
-      const Tensor made = sample(shown, {}, shown.config.seed, i);
-      if (i == 0) save(level_file(levels - 1, "sample"), made);
-      samples.push_back({save(numbered("sample", i), made), "sample " + std::to_string(i) + state});
-    }
-    page.pictures("Random samples", samples);
-  }
-  std::vector<Page::Picture> pictures;
-  for (int i = 0; i < levels; ++i) {
-    const std::string level = "level " + std::to_string(i), size = text_of(shown.size(i));
-    pictures.push_back({level_file(i, "reconstruction"), level + ", " + size + ": reconstruction"});
-    pictures.push_back({level_file(i, "sample"), level + ": sample"});
-  }
-  page.pictures("Level by level", pictures);
-  page.charts("Curves", charts_of(run / "metrics.jsonl", shown), "iteration");
-  page.write(run / "index.html");
-}
-
-/// Trains the levels that are left and writes everything into the run's folder.
-template <class Trainer, class Config>
-void train_in(RunFolder& run, const TrainOptions& options, const Config& wanted, const Tensor& picture) {
-  std::optional<Trainer> trainer;
-  if (run.resumed() && has_checkpoint(run.checkpoint()))
-    trainer.emplace(load_newest(run.checkpoint()));
-  else
-    trainer.emplace(wanted, picture ? picture : to_tensor(load_picture(options)));
-  run.rewind_metrics("step", double(step_of(*trainer)));
-  const auto& model = trainer->model();
-  const auto& config = model.config;
-  if constexpr (std::is_same_v<Trainer, singan::Trainer>)
-    if (!options.common.quiet && !trainer->finished())
-      std::printf("%s\n", forecast(config, model.pyramid, model.channels(), model.finished(),
-                                   trainer->iteration(), available_memory())
-                              .c_str());
-  std::fflush(stdout);  // into a log, too, before the work
-
-  const auto show = [&](int64_t iteration) { publish(*trainer, iteration, run, options); };
-  show(trainer->finished() ? 0 : trainer->iteration());
-  auto saved = Clock::now(), page_due = saved + kPageEvery;
+void train(TrainOptions& options, CLI::App& app) {
+  const std::unique_ptr<Training> training = open_training(options, app);
+  if (!training) return;
   {
-    Progress progress(config.iterations * model.pyramid.count(), "train", options.common.quiet);
-    progress.set(step_of(*trainer));
-    const bool done = trainer->run([&](const singan::Progress& p) {
-      const int64_t step = p.level * config.iterations + p.iteration;
-      if (p.measured)
-        run.metrics({{"step", double(step)},
-                     {"level", double(p.level)},
-                     {"d_real", p.losses.d_real},
-                     {"d_fake", p.losses.d_fake},
-                     {"penalty", p.losses.penalty},
-                     {"g_adv", p.losses.g_adv},
-                     {"g_rec", p.losses.g_rec}});
-      char note[64];
-      std::snprintf(note, sizeof note, "level %d/%d  rec %.4f", p.level + 1, p.levels, p.losses.g_rec);
-      progress.set(step, note);
-      const auto now = Clock::now();
-      if (p.level_done) {  // before the checkpoint: a resume from that one begins the next level
-        save_model(run / kModelFile, trainer->preview());
-        show(0);
-      } else if (now >= page_due) {
-        show(p.iteration);
-        page_due = Clock::now() + std::max<Clock::duration>(kPageEvery, kPageShare * (Clock::now() - now));
-      }
-      const bool asked = options.save_every && step % options.save_every == 0;
-      if (p.level_done || asked || now - saved >= kSaveEvery) save_checkpoint_of(*trainer, run), saved = now;
-      return !interrupted();
-    });
-    save_checkpoint_of(*trainer, run);
-    if (!done) {
-      show(trainer->iteration());
-      throw Interrupted();
-    }
-  }
-  std::printf("%s: %d levels up to %s; open %s\n", (run / kModelFile).c_str(), model.finished(),
-              text_of(model.pyramid.finest()).c_str(), (run / "index.html").c_str());
-}
-
-void train(const TrainOptions& options, CLI::App& app) {
-  use_device(options.common);
-  if (options.common.out.empty() && !options.forecast) throw UsageError("--out is required");
-  const bool goes_on = continues_run(options.common);
-  if (app.count("--image") == 0 && !goes_on)
-    throw UsageError("--image is required, unless --resume goes on with a run");
-  Tensor picture;
-  if (!goes_on) {  // refuse bad pictures before the folder is made
-    refuse_options_of_others(options, app);
-    const Image image = load_picture(options);
-    const int64_t available = available_memory();
-    if (is_consingan(options)) {
-      const consingan::Config config = consingan_config(options);
-      consingan::check(config);
-      check_memory(config, {image.height, image.width}, available);
-    } else {
-      const singan::Config config = singan_config(options);
-      singan::check(config);
-      const singan::Pyramid pyramid = singan::make_pyramid(image.height, image.width, config.pyramid);
-      check_memory(config, {image.height, image.width}, image.channels, available);
-      if (options.forecast) {
-        std::printf("%s\n", forecast(config, pyramid, image.channels, 0, 0, available).c_str());
-        return;
+    Progress progress(training->steps(), "train", options.common.quiet);
+    progress.set(training->step());
+    while (!training->finished()) {
+      training->advance();
+      progress.set(training->step(), training->note());
+      if (interrupted()) {
+        training->close();
+        throw Interrupted();
       }
     }
-    picture = to_tensor(image);
+    training->close();
   }
-  RunFolder run(options.common.out, options.common.resume, options.common.force,
-                {"singan train",
-                 {kModelFile, "training.png", "level_#_sample.png", "level_#_reconstruction.png",
-                  "sample_#.png", "index.html"}});
-  run.configure(app, {"save-every"}, {{"image"}});
-  use_device(options.common);  // the stored precision, if it was not given
-  if (is_consingan(options))
-    train_in<consingan::Trainer>(run, options, consingan_config(options), picture);
-  else
-    train_in<singan::Trainer>(run, options, singan_config(options), picture);
+  std::printf("%s\n", training->summary().c_str());
 }
 
 }  // namespace
 
 void declare_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
-  CLI::App* sub = app.add_subcommand("train", "Train on one picture");
-  sub->add_option("--image", o->image, "Picture to train on (PNG, JPEG, BMP); --resume: that of the run");
-  sub->add_option("--method", o->method,
-                  "singan; consingan: one generator that grows by a stage a level and passes features on")
-      ->check(CLI::IsMember({"singan", "consingan"}));
-  sub->add_option("--channels", o->channels,
-                  "What is learned of the picture: 1 grey, 3 colour, 4 colour and alpha; auto: what it shows")
-      ->check(CLI::IsMember({"auto", "1", "3", "4"}));
-  sub->add_option("--bits", o->bits,
-                  "Bits a channel of the pictures that are made, here and later; auto: as in --image")
-      ->check(CLI::IsMember({"auto", "8", "16"}));
+  CLI::App* sub = app.add_subcommand("train", "Train on one picture, or on each of a folder");
+  add_training_options(*sub, *o);
+  CLI::Option* images =
+      sub->add_option("--images", o->images,
+                      "Folder of pictures to train on, each in a folder of its own below --out")
+          ->excludes(sub->get_option("--image"))
+          ->excludes(sub->get_option("--forecast"));
   sub->add_option(
-         "--preset", o->preset,
-         "Iterations per level and critic steps each: quick 150 and 1, standard 600 and 1, full 2000 "
-         "and 3 (consingan: 400 and 1, 800 and 1, 2000 and 3); official: 2000 and 3 with all quirks of "
-         "SinGAN's official code")
-      ->check(CLI::IsMember({"quick", "standard", "full", "official"}));
-  sub->add_option("--iterations", o->iterations, "Iterations per level; 0: as --preset says")
-      ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
-  sub->add_option("--critic-steps", o->critic_steps, "Critic steps an iteration; 0: as --preset says")
-      ->check(CLI::Range(int64_t{0}, int64_t{100}));
-  sub->add_option("--plateau", o->plateau,
-                  "Iterations (50 or more; 200 is a good number for full): a level in which neither the "
-                  "reconstruction "
-                  "loss nor the critic's gap moves for so long goes on to its lower rate, then to the next "
-                  "level; 0: each takes all its iterations")
-      ->check(CLI::Range(int64_t{0}, int64_t{10'000'000}));
-  sub->add_option("--save-every", o->save_every,
-                  "Iterations between checkpoints, besides those after every level and every 30 seconds; 0: "
-                  "none")
-      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}));
-  sub->add_option("--min-size", o->pyramid.min_size, "Short side of the coarsest level, pixels");
-  sub->add_option("--max-size", o->pyramid.max_size, "Longest side of the finest level, pixels");
-  sub->add_option("--scale-factor", o->pyramid.scale_factor, "Wanted ratio of neighbouring levels");
-  sub->add_flag("--noise-padding", o->noise_padding,
-                "Noise beyond the border too, so that in 'singan animate' the border moves like the middle");
-  sub->add_option("--stages", o->consingan.stages,
-                  "consingan: levels of the pyramid; more keep the layout of the picture better")
-      ->check(CLI::Range(int64_t{2}, int64_t{16}));
-  sub->add_option("--lr-scale", o->consingan.lr_scale,
-                  "consingan: rate of a stage as a part of that of the next; more follows the picture more "
-                  "closely and varies it less")
-      ->check(CLI::Range(0.0, 1.0));
-  add_seed_option(*sub, o->common);
-  add_compute_options(*sub, o->common);
-  add_run_options(*sub, o->common);
-  sub->get_option("--out")->required(false)->description(
-      "Folder for the results; only --forecast needs none");
-  sub->add_flag("--forecast", o->forecast, "Only tell how long it will take and how much memory; no --out")
-      ->excludes(sub->get_option("--resume"));
-  sub->callback([o, sub] { train(*o, *sub); });
+         "--together", o->together,
+         "Of --images: trainings that take turns; 0: 8 on a GPU, where they run at the same time, 1 on "
+         "a processor")
+      ->check(CLI::Range(int64_t{0}, int64_t{64}))
+      ->needs(images);
+  sub->callback([o, sub] {
+    if (o->images.empty() && sub->count("--image") == 0 && o->common.resume)
+      o->images = stored_option(o->common.out, "images");
+    o->images.empty() ? train(*o, *sub) : train_many(*o, *sub);
+  });
 }
 
 }  // namespace sga

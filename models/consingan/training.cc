@@ -145,34 +145,33 @@ Draws Trainer::draw() {
 }
 
 bool Trainer::run(const singan::Observer& observer) {
-  const Config& config = model_.config;
-  const auto lr = [this] {
-    const Config& c = model_.config;
-    return step_decay(c.lr, c.decay, c.decay_at(), iteration_);
-  };
-  // One captured iteration for each level: all of its draws, critic and generator steps.
-  StepGraph step;
-  Draws draws;
-  singan::LossesOf<Tensor> losses;
-  while (!finished()) {
-    if (current_ && iteration_ == config.iterations) {
-      step.reset();
-      finish_level();
-      continue;
-    }
-    LevelTraining& level = current_ ? *current_ : begin_level();
-    step.run([&] {
-      draws = draw();
-      losses = train_iteration(level, config, draws, lr);
-    });
-    ++iteration_;
-    const bool measured = iteration_ == config.iterations || iteration_ % singan::kMeasureEvery == 0;
-    if (measured) losses_ = singan::read_back(losses, level.level, iteration_);
-    if (observer && !observer({level.level, model_.pyramid.count(), iteration_, config.iterations, losses_,
-                               measured, iteration_ == config.iterations}))
-      return false;
-  }
+  while (!finished())
+    if (!advance(observer)) return false;
   return true;
+}
+
+bool Trainer::advance(const singan::Observer& observer) {
+  const Config& config = model_.config;
+  if (!step_) step_ = std::make_unique<StepGraph>(beside_);
+  if (current_ && iteration_ == config.iterations) {
+    step_->reset();
+    finish_level();
+  }
+  if (finished()) return true;
+  LevelTraining& level = current_ ? *current_ : begin_level();
+  step_->run([this, &level] {
+    draws_ = draw();
+    on_device_ = train_iteration(level, model_.config, draws_, [this] {
+      const Config& c = model_.config;
+      return step_decay(c.lr, c.decay, c.decay_at(), iteration_);
+    });
+  });
+  ++iteration_;
+  const bool last = iteration_ == config.iterations,
+             measured = last || iteration_ % singan::kMeasureEvery == 0;
+  if (measured) losses_ = singan::read_back(on_device_, level.level, iteration_);
+  return !observer || observer({level.level, model_.pyramid.count(), iteration_, config.iterations, losses_,
+                                measured, last});
 }
 
 void Trainer::store(Checkpoint& checkpoint) const {

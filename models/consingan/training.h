@@ -1,5 +1,6 @@
 // Training a ConSinGAN: the generator grows by a stage a level.
 #pragma once
+#include <memory>
 #include <optional>
 
 #include "models/consingan/model.h"
@@ -60,6 +61,9 @@ class Trainer {
   /// Trains from where it stands. True when all levels are finished, false when the observer stopped it.
   /// Error naming level, iteration and term when a loss is not finite.
   bool run(const singan::Observer& observer = {});
+  /// As of singan::Trainer.
+  bool advance(const singan::Observer& observer = {});
+  void run_beside_others() { beside_ = true; }
   void store(Checkpoint& checkpoint) const;
 
   /// As it was when its last level was finished.
@@ -81,6 +85,11 @@ class Trainer {
   int64_t iteration_ = 0;
   singan::Losses losses_;
   std::optional<LevelTraining> current_;  // none before the first level
+  bool beside_ = false;
+  // One captured iteration for each level: all of its draws, critic and generator steps.
+  std::unique_ptr<StepGraph> step_;
+  Draws draws_;
+  singan::LossesOf<Tensor> on_device_;
 };
 
 }  // namespace sga::consingan

@@ -210,7 +210,10 @@ class TrainingOfMany {
 void train_many(TrainOptions& options, CLI::App& app) {
   use_device(options.common);
   if (options.common.out.empty()) throw UsageError("--out is required");
-  if (!continues_run(options.common)) pictures_in(options.images);  // bad input leaves no folder behind
+  if (!continues_run(options.common)) {  // bad input leaves no folder behind
+    refuse_options_of_others(options, app);
+    pictures_in(options.images);
+  }
   RunFolder run(options.common.out, options.common.resume, options.common.force,
                 {"singan train", {"index.html"}});
   run.configure(app, {"save-every", "together", "images"});

@@ -72,25 +72,6 @@ gpnn::Config gpnn_config(const TrainOptions& o) {
   return config;
 }
 
-// An option of another method would have no effect.
-void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
-  const auto refuse = [&](const std::vector<std::string>& methods, const std::vector<const char*>& names) {
-    if (std::find(methods.begin(), methods.end(), o.method) != methods.end()) return;
-    for (const char* name : names)
-      if (app.count(name))
-        throw UsageError(std::string(name) + " is an option of --method " + methods.front() + ", not of " +
-                         o.method + "; leave it out");
-  };
-  refuse({"singan"}, {"--plateau", "--noise-padding", "--forecast", "--crop", "--warm-start"});
-  refuse({"singan", "gpnn"}, {"--scale-factor"});
-  refuse({"singan", "consingan"}, {"--preset", "--iterations", "--critic-steps", "--save-every"});
-  refuse({"consingan"}, {"--stages", "--lr-scale"});
-  refuse({"gpnn"}, {"--noise", "--completeness"});
-  if (o.method != "singan" && o.preset == "official")
-    throw UsageError("--preset official is SinGAN's; choose quick, standard or full for --method " +
-                     o.method);
-}
-
 // The model to start from, or none.
 std::optional<singan::Model> load_warm(const TrainOptions& o) {
   if (o.warm_start.empty()) return std::nullopt;
@@ -277,6 +258,24 @@ std::unique_ptr<Trainer> make_trainer(const RunFolder& run, const TrainOptions& 
 }
 
 }  // namespace
+
+void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
+  const auto refuse = [&](const std::vector<std::string>& methods, const std::vector<const char*>& names) {
+    if (std::find(methods.begin(), methods.end(), o.method) != methods.end()) return;
+    for (const char* name : names)
+      if (app.count(name))
+        throw UsageError(std::string(name) + " is an option of --method " + methods.front() + ", not of " +
+                         o.method + "; leave it out");
+  };
+  refuse({"singan"}, {"--plateau", "--noise-padding", "--forecast", "--crop", "--warm-start"});
+  refuse({"singan", "gpnn"}, {"--scale-factor"});
+  refuse({"singan", "consingan"}, {"--preset", "--iterations", "--critic-steps", "--save-every"});
+  refuse({"consingan"}, {"--stages", "--lr-scale"});
+  refuse({"gpnn"}, {"--noise", "--completeness"});
+  if (o.method != "singan" && o.preset == "official")
+    throw UsageError("--preset official is SinGAN's; choose quick, standard or full for --method " +
+                     o.method);
+}
 
 std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, bool beside) {
   use_device(options.common);

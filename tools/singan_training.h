@@ -39,6 +39,8 @@ class Training {
 
 /// Options of singan train in `sub`, but for --images.
 void add_training_options(CLI::App& sub, TrainOptions& options);
+/// UsageError naming an option that another method has: it would have no effect.
+void refuse_options_of_others(const TrainOptions& options, const CLI::App& app);
 /// Makes or opens the run that `options`, filled from `app`, describe. Bad input is an Error before the
 /// folder is made; DoesNotFit among it. `beside`: other trainings take turns with it. Empty if there is
 /// nothing to train: with --forecast, which is printed, and with methods that need no training, whose files

@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/SinGANimation)
 set_target_properties(sga_flags PROPERTIES EXPORT_NAME flags)
-install(TARGETS sga_flags sga_kernels sga_engine sga_layers sga_optim sga_singan sga_gpnn sga_ganimation sga_singanimation
+install(TARGETS sga_flags sga_kernels sga_engine sga_layers sga_optim sga_singan sga_consingan sga_gpnn sga_ganimation sga_singanimation
                 sga_evaluation
         EXPORT SinGANimationTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT SinGANimationTargets NAMESPACE SinGANimation:: DESTINATION ${package_folder})

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 #include <cstring>
 
@@ -195,6 +196,12 @@ Image decode_image(Span file, const std::string& name) {
                    static_cast<uint8_t*>(decoded.get()) + image.pixels.size(), image.pixels.begin(),
                    [](uint8_t v) { return static_cast<float>(v) / 255.0f; });
   return info.format == "jpeg" ? upright(image, exif_orientation(file)) : image;
+}
+
+bool has_picture_name(const fs::path& path) {
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return ending == ".png" || ending == ".jpg" || ending == ".jpeg" || ending == ".bmp";
 }
 
 Image load_image(const fs::path& path, int64_t channels) {

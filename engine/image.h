@@ -26,6 +26,9 @@ struct ImageInfo {
 constexpr int64_t kMaxPixels = 100'000'000;
 constexpr int64_t kMaxSide = 65'535;
 
+/// By its ending, in either case: .png, .jpg, .jpeg, .bmp.
+bool has_picture_name(const fs::path& path);
+
 /// Reads only the header. `name` is used in errors. Error if it is no PNG, JPEG or BMP, is cut, or breaks a
 /// limit.
 ImageInfo image_info(std::span<const std::byte> file, const std::string& name);

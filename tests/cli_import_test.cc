@@ -37,7 +37,7 @@ Model official_model() {
       var.assign(full(b.var.shape(), 9));
     }
     m.levels.push_back(
-        {g, singan::FrozenGenerator(g, singan::FrozenNorm::running), double(float(i ? 0.1 / i : 1))});
+        {g, singan::FrozenGenerator(g), double(float(i ? 0.1 / i : 1))});
   }
   return m;
 }

@@ -47,7 +47,7 @@ class CliSinganSampling : public CliTest {
 
 TEST_F(CliSinganSampling, TilesGiveTheSameFile) {
   const Words large = {"--count", "1", "--scale-h", "3", "--scale-v", "4.1", "--start-scale", "1"};
-  const auto whole = sample("whole", large + Words{"--tile", "off"});
+  const auto whole = sample("whole", large + Words{"--tile", "off", "--norm", "running"});
   const auto tiles = sample("tiles", large + Words{"--tile", "48"});
   EXPECT_EQ(load_image(folder / "tiles/sample_000.png").height, 131);
   EXPECT_EQ(load_image(folder / "tiles/sample_000.png").width, 120);
@@ -56,6 +56,14 @@ TEST_F(CliSinganSampling, TilesGiveTheSameFile) {
   float most = 0;
   for (size_t i = 0; i < a.pixels.size(); ++i) most = std::max(most, std::abs(a.pixels[i] - b.pixels[i]));
   EXPECT_LE(most, 1.01f / 255);  // a processor that adds up in another order may round to the next level
+}
+
+TEST_F(CliSinganSampling, NormIsThatOfEachPictureByDefault) {
+  const auto free = sample("free", {"--count", "1"});
+  EXPECT_EQ(sample("instance", {"--count", "1", "--norm", "instance"}).at("sample_000.png"),
+            free.at("sample_000.png"));
+  EXPECT_NE(sample("running", {"--count", "1", "--norm", "running"}).at("sample_000.png"),
+            free.at("sample_000.png"));
 }
 
 TEST_F(CliSinganSampling, FixedNoiseLeavesTheOtherLevelsFree) {
@@ -91,7 +99,8 @@ Image mask(int64_t h, int64_t w, float left, float right) {
 TEST_F(CliSinganSampling, OutsideTheMaskThePictureStays) {
   save_png(folder / "mask.png", mask(32, 40, 0, 1));
   sample("masked", {"--count", "2", "--noise-mask", at("mask.png")});
-  sample("gain", {"--count", "1", "--noise-gain", "0", "--start-scale", "1"});  // the reconstruction
+  sample("gain", {"--count", "1", "--noise-gain", "0", "--start-scale", "1", "--norm",
+                  "running"});  // the reconstruction
   const Image still = load_image(folder / "gain/sample_000.png");
   double right = 0;
   for (const char* name : {"masked/sample_000.png", "masked/sample_001.png"}) {
@@ -130,6 +139,8 @@ TEST_F(CliSinganSampling, RequestsThatCannotBe) {
   refused({"--interpolate", "0,1", "--steps", "1000", "--scale-h", "50"}, "row longer", 1);
   refused({"--tile", "8"}, "32 to 8192", 2);
   refused({"--tile", "many"}, "32 to 8192", 2);
+  refused({"--norm", "instance", "--scale-h", "3", "--tile", "48"}, "leave --tile out", 2);
+  refused({"--norm", "batch"}, "--norm", 2);
   refused({"--scale-h", "101"}, "between 0.1 and 100", 1);
 }
 

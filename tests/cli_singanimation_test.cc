@@ -72,6 +72,13 @@ TEST_F(CliSinganimation, FromAPhotographToALabelledSet) {
   EXPECT_EQ(rows[2].at("AU12"), "0.500");
   EXPECT_NE(rows[0].at("seed"), rows[1].at("seed"));
 
+  // Later SinGANs start from the first.
+  const auto code = [&](const char* name) {
+    return to_host<float>(load_checkpoint(set / name / "singan.safetensors").get("code"));
+  };
+  EXPECT_EQ(code("neutral"), code("happiness"));
+  EXPECT_EQ(code("custom"), code("happiness"));
+
   // Another program reads the same labels as OpenFace's.
   const FaceTable table = parse_openface(text_of(set / "openface.csv"), "openface.csv");
   ASSERT_EQ(table.rows.size(), rows.size());

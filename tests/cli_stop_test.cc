@@ -40,6 +40,12 @@ class CliStop : public CliTest {
             "10",
             "--quiet"};
   }
+  // Four levels; at the last the first stage stands still.
+  Words consingan() const {
+    return {"train",    "--method", "consingan",    "--image", at("picture.png"), "--min-size", "12",
+            "--stages", "4",        "--iterations", "8",       "--critic-steps",  "1",          "--seed",
+            "3",        "--quiet"};
+  }
   // 150 iterations, a checkpoint about every 20 ms.
   Words ganimation() const {
     return ganimation_training() +
@@ -126,6 +132,9 @@ class CliStop : public CliTest {
 };
 
 TEST_F(CliStop, SinganStopsAndGoesOn) { expect_stops_and_goes_on("singan", singan(), "metrics.jsonl"); }
+TEST_F(CliStop, ConsinganStopsAndGoesOn) {
+  expect_stops_and_goes_on("singan", consingan(), "model.safetensors");
+}
 TEST_F(CliStop, GanimationStopsAndGoesOn) {
   expect_stops_and_goes_on("ganimation", ganimation(), "checkpoint.safetensors");
 }

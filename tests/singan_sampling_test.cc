@@ -32,7 +32,7 @@ Model untrained(Config config, int64_t h = 32, int64_t w = 40) {
     g.net.initialise(rng);
     for (const Tensor& t : g.net.parameters().trainable())
       if (t.rank() == 4) Tensor(t).assign(affine(t, 6));
-    m.levels.push_back({g, FrozenGenerator(g, config.frozen_norm), n ? 0.3 : 1.0});
+    m.levels.push_back({g, FrozenGenerator(g), n ? 0.3 : 1.0});
   }
   return m;
 }
@@ -103,7 +103,7 @@ TEST(Tiles, ShowWhatTheWholeShows) {
     for (const int start : {0, 2}) {
       SCOPED_TRACE(std::string(name) + ", start " + std::to_string(start));
       const Model model = untrained(config_of(name), 32, 32);
-      const Climb climb = climb_of(model, {start, 16, 16});
+      const Climb climb = climb_of(model, {start, 16, 16, FrozenNorm::running});
       ASSERT_EQ(climb.size(), (Size{512, 512}));
       const std::vector<float> whole = to_host<float>(climb.whole());
       // A level of 8 bits is 8e-3; resampling of the official kind truncates to whole levels, which enlarges
@@ -116,7 +116,7 @@ TEST(Tiles, OddSizesAndFactors) {
   for (const char* name : {"default", "official"})
     for (const SampleOptions& o : {SampleOptions{0, 1.37, 2.21}, {1, 0.6, 0.4}, {2, 3.3, 0.9}}) {
       const Model model = untrained(config_of(name, 0.6));
-      const Climb climb = climb_of(model, o);
+      const Climb climb = climb_of(model, {o.start_level, o.scale_h, o.scale_v, FrozenNorm::running});
       EXPECT_LE(largest_difference(to_host<float>(climb.whole()), tiled(climb, 17, 23)),
                 *name == 'd' ? 1e-5 : 2e-2);
     }
@@ -124,15 +124,14 @@ TEST(Tiles, OddSizesAndFactors) {
 
 TEST(Tiles, AreRefusedWhereAPixelDependsOnAll) {
   Config config = config_of("default");
-  config.frozen_norm = FrozenNorm::instance;
-  const Climb climb = climb_of(untrained(config), {});
+  const Climb climb = climb_of(untrained(config), {.norm = FrozenNorm::instance});
   EXPECT_FALSE(climb.has_windows());
   EXPECT_EQ(climb.whole().shape(), (Shape{1, 32, 40, 3}));
   EXPECT_NE(error_text([&] { climb.window({0, 0, 16, 16}); }).find("whole picture"), std::string::npos);
 }
 
 TEST(Tiles, MustLieInThePicture) {
-  const Climb climb = climb_of(untrained(config_of("default")), {});
+  const Climb climb = climb_of(untrained(config_of("default")), {.norm = FrozenNorm::running});
   for (const Window& w : {Window{-1, 0, 4, 4}, {0, 0, 0, 4}, {30, 0, 4, 4}, {0, 38, 4, 4}})
     EXPECT_THROW(climb.window(w), Error);
 }
@@ -186,8 +185,10 @@ TEST(Sampling, StartLevelWithFactorsIsStretched) {
 TEST(Sampling, WithoutGainTheReconstructionIsLeft) {
   const Model model = untrained(config_of("default"));
   const std::vector<float> want = to_host<float>(reconstruction(model));
-  EXPECT_LE(largest_difference(want, to_host<float>(climb_of(model, {1, 1, 1}, 3, {.gain = 0}).whole())),
-            1e-5);
+  EXPECT_LE(
+      largest_difference(
+          want, to_host<float>(climb_of(model, {1, 1, 1, FrozenNorm::running}, 3, {.gain = 0}).whole())),
+      1e-5);
   EXPECT_NE(to_host<float>(climb_of(model, {}, 3, {.gain = 2}).whole()),
             to_host<float>(climb_of(model, {}).whole()));
 }

@@ -1,6 +1,5 @@
 // Pairs of pictures and the report about them.
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -18,12 +17,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kNamedInError = 10;
 
-bool is_picture(const fs::path& path) {
-  std::string ext = path.extension().string();
-  for (char& c : ext) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return ext == ".png" || ext == ".jpg" || ext == ".jpeg" || ext == ".bmp";
-}
-
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
@@ -35,7 +28,7 @@ std::map<std::string, fs::path> pictures_in(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
-    if (!is_picture(it->path()) || !it->is_regular_file(ignored)) continue;
+    if (!has_picture_name(it->path()) || !it->is_regular_file(ignored)) continue;
     const auto [at, first] = found.try_emplace(it->path().stem().string(), it->path());
     SGA_CHECK(first, "the folder ", folder, " holds both ", at->second.filename(), " and ",
               it->path().filename(), ", and pictures are paired by that name; keep one of them there");

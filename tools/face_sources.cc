@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "engine/image.h"
 #include "tools/gzip.h"
 #include "tools/tar.h"
 
@@ -16,11 +17,6 @@ std::string extension(const std::string& name) {
   std::string ext = dot == std::string::npos ? "" : name.substr(dot);
   for (char& c : ext) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return ext;
-}
-
-bool is_picture(const std::string& name) {
-  const std::string ext = extension(name);
-  return ext == ".jpg" || ext == ".jpeg" || ext == ".png" || ext == ".bmp";
 }
 
 /// Regular files below `folder`, as paths relative to it.
@@ -82,12 +78,12 @@ PictureSource::PictureSource(const fs::path& path) {
   if (fs::is_directory(path, ignored)) {
     folder_ = path;
     for (std::string& name : files_below(path))
-      if (is_picture(name)) pictures_.push_back({std::move(name), {}});
+      if (has_picture_name(name)) pictures_.push_back({std::move(name), {}});
   } else {
     SGA_CHECK(fs::exists(path, ignored), "images: there is no folder or tar archive ", path);
     archive_ = MappedFile(path);
     for (TarEntry& entry : read_tar(archive_.bytes(), path.string()))
-      if (is_picture(entry.name)) pictures_.push_back({std::move(entry.name), entry.bytes});
+      if (has_picture_name(entry.name)) pictures_.push_back({std::move(entry.name), entry.bytes});
     std::stable_sort(pictures_.begin(), pictures_.end(),
                      [](const Picture& a, const Picture& b) { return a.name < b.name; });
   }
@@ -102,7 +98,7 @@ Bytes PictureSource::read(size_t i) const {
 std::string picture_key(const std::string& name) {
   const size_t slash = name.find_last_of("/\\");
   const std::string base = slash == std::string::npos ? name : name.substr(slash + 1);
-  return is_picture(base) || extension(base) == ".csv" ? base.substr(0, base.find_last_of('.')) : base;
+  return has_picture_name(base) || extension(base) == ".csv" ? base.substr(0, base.find_last_of('.')) : base;
 }
 
 FaceLabels read_labels(const fs::path& path) {

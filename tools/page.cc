@@ -285,7 +285,8 @@ void Page::table(const std::vector<std::string>& header, const std::vector<std::
 void Page::picture(const Picture& picture) {
   const std::string source = escape_html(encode_path(picture.file));
   const std::string caption = escape_html(picture.caption);
-  body_ += "<figure><a href=\"" + source + "\"><img src=\"" + source + "\" alt=\"" + caption +
+  const std::string link = picture.link.empty() ? source : escape_html(encode_path(picture.link));
+  body_ += "<figure><a href=\"" + link + "\"><img src=\"" + source + "\" alt=\"" + caption +
            "\" loading=\"lazy\"></a><figcaption>" + caption + "</figcaption></figure>\n";
 }
 

@@ -31,6 +31,7 @@ class Page {
   struct Picture {
     std::string file;  ///< relative to the page; any characters
     std::string caption;
+    std::string link{};  ///< where a click leads, relative to the page; empty: to the picture
   };
   explicit Page(std::string title);
   void heading(std::string_view text);

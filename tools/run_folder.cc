@@ -160,6 +160,13 @@ bool continues_run(const CommonOptions& options) {
   return options.resume && is_there(fs::path(options.out) / kConfig);
 }
 
+std::string stored_option(const fs::path& folder, const std::string& name) {
+  const fs::path file = folder / kConfig;
+  if (!is_there(file)) return "";
+  const Json options = read_config(file)["options"];
+  return options.contains(name) && options[name].is_string() ? options[name].get<std::string>() : "";
+}
+
 RunFolder::RunFolder(const fs::path& path, bool resume, bool force, const OwnFiles& own) : path_(path) {
   if (resume && force)
     throw UsageError("--resume goes on with a run and --force starts it anew: give one of them");

@@ -17,6 +17,9 @@ constexpr const char* kLockFile = "lock";
 /// True if --resume finds a run in --out: what is not on the command line comes from its config.json.
 bool continues_run(const CommonOptions& options);
 
+/// The value of an option of the run in `folder`; "" if there is no run or no such option.
+std::string stored_option(const fs::path& folder, const std::string& name);
+
 /// A file that decides what a run becomes, named by an option. A resumed run may find it at another place,
 /// but not with another content.
 struct InputFile {

@@ -8,6 +8,7 @@
 
 #include "engine/image.h"
 #include "engine/io.h"
+#include "models/consingan/model.h"
 #include "models/gpnn/model.h"
 #include "models/singan/sampling.h"
 #include "tools/command.h"
@@ -25,7 +26,7 @@ std::string numbered(const char* stem, int64_t index, const char* ending = "");
 /// A model of one picture, by any method. Each has the members image, finished() and size(level), and
 /// overloads of random_sample, reconstruction, inject and describe:
 ///   std::visit([&](const auto& m) { return inject(m, picture, start, rng); }, model)
-using AnyModel = std::variant<singan::Model, gpnn::Model>;
+using AnyModel = std::variant<singan::Model, consingan::Model, gpnn::Model>;
 /// A model file, or the folder of a run that holds one.
 AnyModel open_model(const std::string& path);
 /// The file that open_model reads.
@@ -37,20 +38,28 @@ Tensor sample(const AnyModel& model, const singan::SampleOptions& options, uint6
 int bits_of(const AnyModel& model);
 /// What a model holds, as rows of a table.
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& model);
+std::vector<std::pair<std::string, std::string>> describe(const consingan::Model& model);
 std::vector<std::pair<std::string, std::string>> describe(const gpnn::Model& model);
 
-/// Error if training on a picture of this size will not fit into the memory there is (available_memory()),
-/// with the --max-size that will.
-void check_memory(singan::Config config, singan::Size picture, int64_t channels, int64_t available);
+/// Training will not fit into the memory there is.
+struct DoesNotFit : Error {
+  using Error::Error;
+};
+/// DoesNotFit if training on a picture of this size takes more than `available` (available_memory()), with the
+/// --max-size that will fit.
+void check_memory(const singan::Config& config, singan::Size picture, int64_t channels, int64_t available);
+void check_memory(const consingan::Config& config, singan::Size picture, int64_t available);
+/// Error if a sample will not fit.
+void check_memory(const consingan::Model& model, const singan::SampleOptions& options, int64_t available);
 /// One line: how long and how much memory from iteration `begun` of level `level` on.
 std::string forecast(const singan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
                      int level, int64_t begun, int64_t available);
 
 /// --tile: "" if `text` is auto, off or a number of pixels, else what is wrong with it.
 std::string check_tile(const std::string& text);
-/// The side of the tiles to make `climb` in; auto is one tile up to 512x512 pixels. Error if the model cannot
-/// be tiled and a side is given.
-int64_t tile_side(const std::string& text, const singan::Climb& climb);
+constexpr int64_t kMostAtOnce = 512 * 512;  ///< pixels of a picture made in one piece
+/// The side of the tiles to make a picture of `size` in; auto is one tile up to kMostAtOnce.
+int64_t tile_side(const std::string& text, singan::Size size);
 int64_t tile_count(singan::Size size, int64_t tile);
 /// The upper left `size` of `climb` as a PNG of `bits` a channel, in memory for a tile and a row of tiles.
 /// Calls on_tile after each tile and on_strip, if given, with each row of tiles and its top.
@@ -60,9 +69,8 @@ void save_tiles(const fs::path& path, const singan::Climb& climb, singan::Size s
 
 /// The model with `level` trained again to start from pictures in `colours` colours (spec A.10). What is
 /// trained stays in the run folder as quantized_LEVEL.safetensors and is read from there, or trained on, if
-/// it exists; the training image in these colours becomes colours_LEVEL.png. Error for another method than
-/// SinGAN.
-singan::Model quantized_level(const AnyModel& model, int level, int64_t colours, const RunFolder& run,
+/// it exists; the training image in these colours becomes colours_LEVEL.png.
+singan::Model quantized_level(const singan::Model& model, int level, int64_t colours, const RunFolder& run,
                               bool quiet);
 
 void declare_train(CLI::App& app);

@@ -153,9 +153,10 @@ void run_animate(const AnimateCommand& o, CLI::App& app) {
   use_device(o.common);
   const AnyModel any = open_model(o.model);
   const auto* model = std::get_if<singan::Model>(&any);
-  SGA_CHECK(model, "animate: ", o.model,
-            " is no SinGAN, and only the levels of a SinGAN have noise that can walk; train one with "
-            "--method singan");
+  SGA_CHECK(
+      model, "animate: ", o.model,
+      " is of a method whose reconstruction starts from the picture itself, not from noise that can walk; "
+      "train with --method singan");
   const std::vector<Clip> clips = clips_of(o, *model);
   const auto asked = [&](const char* format) {
     return std::find(o.formats.begin(), o.formats.end(), format) != o.formats.end();

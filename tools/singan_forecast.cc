@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 
 #include "engine/memory.h"
+#include "models/consingan/forecast.h"
 #include "models/singan/forecast.h"
 #include "tools/singan.h"
 
@@ -24,29 +26,75 @@ std::string duration_text(double seconds) {
   return whole(seconds / 86400) + " days";
 }
 
+struct Demand {
+  singan::Size finest;
+  int64_t bytes;
+};
+
+// Error if training takes more than is available. training_at: what it is with another --max-size.
+void refuse_beyond(
+    int64_t available, singan::Size picture, int64_t max_size, int64_t min_size,
+    const std::function<Demand(int64_t max_size)>& training_at,
+    const std::function<std::string()>& other_way = [] { return std::string(); }) {
+  const auto [finest, need] = training_at(max_size);
+  if (available < 0 || need <= available) return;
+  const std::string size = text_of(finest);
+  const int64_t longest = std::max(picture.h, picture.w), shortest = std::min(picture.h, picture.w);
+  for (int64_t side = std::min(max_size, longest) / 10 * 10; side > min_size; side -= 10) {
+    // Some sizes are refused for another reason: the short side would be below --min-size.
+    if (double(shortest) * double(side) / double(longest) < double(min_size)) break;
+    if (training_at(side).bytes <= available)
+      throw DoesNotFit("singan: training up to " + size + " takes about " + gigabytes(need) +
+                       " of memory and " + gigabytes(available) + " are available; give --max-size " +
+                       std::to_string(side) + " or less" + other_way());
+  }
+  throw DoesNotFit("singan: training up to " + size + " takes about " + gigabytes(need) +
+                   " of memory and only " + gigabytes(available) + " are available; end other programs");
+}
+
 }  // namespace
 
-void check_memory(singan::Config config, singan::Size picture, int64_t channels, int64_t available) {
-  const auto needed = [&] {
-    return process_bytes(
-        singan::peak_bytes(config, singan::make_pyramid(picture.h, picture.w, config.pyramid), channels));
-  };
-  const int64_t need = needed();
-  if (available < 0 || need <= available) return;
-  const std::string size = text_of(singan::make_pyramid(picture.h, picture.w, config.pyramid).finest());
-  int64_t& side = config.pyramid.max_size;
-  for (side = std::min(side, std::max(picture.h, picture.w)) / 10 * 10; side > config.pyramid.min_size;
-       side -= 10) {
-    // Some sizes are refused for another reason: the short side would be below --min-size.
-    if (double(std::min(picture.h, picture.w)) * double(side) / double(std::max(picture.h, picture.w)) <
-        double(config.pyramid.min_size))
-      break;
-    if (needed() <= available)
-      fail("singan: training up to ", size, " takes about ", gigabytes(need), " of memory and ",
-           gigabytes(available), " are available; give --max-size ", side, " or less");
-  }
-  fail("singan: training up to ", size, " takes about ", gigabytes(need), " of memory and only ",
-       gigabytes(available), " are available; end other programs");
+void check_memory(const singan::Config& config, singan::Size picture, int64_t channels, int64_t available) {
+  refuse_beyond(
+      available, picture, config.pyramid.max_size, config.pyramid.min_size,
+      [&](int64_t max_size) {
+        singan::PyramidOptions options = config.pyramid;
+        options.max_size = max_size;
+        const singan::Pyramid pyramid = singan::make_pyramid(picture.h, picture.w, options);
+        return Demand{pyramid.finest(), process_bytes(singan::peak_bytes(config, pyramid, channels))};
+      },
+      [&]() -> std::string {
+        const singan::Pyramid pyramid = singan::make_pyramid(picture.h, picture.w, config.pyramid);
+        singan::Config cropped = config;
+        for (const int64_t side : {512, 384, 256, 192, 128}) {
+          if (config.crop && side >= config.crop) continue;
+          cropped.crop = side;
+          if (process_bytes(singan::peak_bytes(cropped, pyramid, channels)) <= available)
+            return ", or --crop " + std::to_string(side);
+        }
+        return "";
+      });
+}
+
+void check_memory(const consingan::Config& config, singan::Size picture, int64_t available) {
+  refuse_beyond(available, picture, config.max_size, config.min_size, [&](int64_t max_size) {
+    consingan::Config changed = config;
+    changed.max_size = max_size;
+    const singan::Pyramid pyramid = consingan::make_pyramid(picture.h, picture.w, changed);
+    return Demand{pyramid.finest(), process_bytes(consingan::peak_bytes(changed, pyramid))};
+  });
+}
+
+void check_memory(const consingan::Model& model, const singan::SampleOptions& options, int64_t available) {
+  const auto fine = [](double factor) { return factor >= 0.1 && factor <= 10; };
+  if (model.finished() == 0 || !fine(options.scale_v) || !fine(options.scale_h))
+    return;  // random_sample says what is wrong
+  const singan::Size finest = model.size(model.finished() - 1);
+  const singan::Size size{std::llround(double(finest.h) * options.scale_v),
+                          std::llround(double(finest.w) * options.scale_h)};
+  const int64_t need = process_bytes(consingan::sample_bytes(model.config, size));
+  SGA_CHECK(available < 0 || need <= available, "singan: a sample of ", text_of(size), " takes about ",
+            gigabytes(need), " of memory and ", gigabytes(available), " are available; give lower factors");
 }
 
 std::string forecast(const singan::Config& config, const singan::Pyramid& pyramid, int64_t channels,

@@ -102,6 +102,9 @@ Inputs prepare(const InjectCommand& o, const AnyModel& any) {
   return std::visit(
       [&](const auto& model) {
         Inputs in;
+        SGA_CHECK(!o.quantize || std::holds_alternative<singan::Model>(any),
+                  "--quantize trains a level of a SinGAN again, and ", o.model,
+                  " is of another method; leave --quantize out");
         const int most = model.finished() - 1;
         SGA_CHECK(most >= 1, o.model, " has ", model.finished(),
                   " finished levels and a picture enters at the second or later; train it further");
@@ -185,7 +188,7 @@ void draw(const InjectCommand& o, const AnyModel& model, const Inputs& in, const
     std::vector<Page::Picture> pictures;
     const std::string where = "start " + std::to_string(scale);
     if (o.quantize) {
-      quantized = quantized_level(model, scale, o.colours, run, o.common.quiet);
+      quantized = quantized_level(std::get<singan::Model>(model), scale, o.colours, run, o.common.quiet);
       pictures.push_back({numbered("colours", scale), "training image in few colours"});
     } else if (!progress) {
       progress.emplace((in.last - in.first + 1) * o.count, title, o.common.quiet);

@@ -11,6 +11,16 @@ std::string sizes_of(const singan::Pyramid& pyramid) {
   return sizes;
 }
 
+std::string text_of_amps(const std::vector<double>& amps) {
+  std::string text;
+  for (const double amp : amps) {
+    char number[16];
+    std::snprintf(number, sizeof number, "%s%.4f", text.empty() ? "" : ", ", amp);
+    text += number;
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string text_of(singan::Size s) { return std::to_string(s.w) + "x" + std::to_string(s.h); }
@@ -27,6 +37,8 @@ fs::path model_file(const fs::path& path) {
 AnyModel open_model(const std::string& path) {
   const Checkpoint checkpoint = load_checkpoint(model_file(path));
   const auto kind = checkpoint.metadata.find("model");
+  if (kind != checkpoint.metadata.end() && kind->second == "consingan")
+    return consingan::load_model(checkpoint);
   if (kind != checkpoint.metadata.end() && kind->second == "gpnn") return gpnn::load_model(checkpoint);
   return singan::load_model(checkpoint);
 }
@@ -48,12 +60,10 @@ std::string numbered(const char* stem, int64_t index, const char* ending) {
 
 std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m) {
   int64_t weights = 0;
-  std::string amps;
+  std::vector<double> amps;
   for (const singan::Level& level : m.levels) {
     weights += level.generator.net.parameters().numel();
-    char amp[16];
-    std::snprintf(amp, sizeof amp, "%s%.4f", amps.empty() ? "" : ", ", level.noise_amp);
-    amps += amp;
+    amps.push_back(level.noise_amp);
   }
   return {{"method", "singan"},
           {"size", text_of(m.pyramid.finest())},
@@ -66,8 +76,25 @@ std::vector<std::pair<std::string, std::string>> describe(const singan::Model& m
                (m.config.plateau ? " at most, plateaus of " + std::to_string(m.config.plateau) : "")},
           {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
           {"weights", std::to_string(weights)},
-          {"noise of each level", amps},
+          {"noise of each level", text_of_amps(amps)},
           {"noise padding", m.config.noise_padding ? "yes" : "no"},
+          {"seed", std::to_string(m.config.seed)}};
+}
+
+std::vector<std::pair<std::string, std::string>> describe(const consingan::Model& m) {
+  int64_t weights = 0;
+  for (const auto& part : m.generator.parts()) weights += part.parameters.numel();
+  return {{"method", "consingan"},
+          {"size", text_of(m.pyramid.finest())},
+          {"levels", sizes_of(m.pyramid)},
+          {"finished levels", std::to_string(m.finished()) + " of " + std::to_string(m.pyramid.count())},
+          {"stages in training", std::to_string(m.config.concurrent) + " at once, each at " +
+                                     singan::to_text(m.config.lr_scale) + " of the rate of the next"},
+          {"channels", std::to_string(m.channels()) + " of " + std::to_string(m.config.bits) + " bits"},
+          {"iterations per level", std::to_string(m.config.iterations)},
+          {"critic steps", std::to_string(m.config.critic_updates) + " an iteration"},
+          {"weights", std::to_string(weights)},
+          {"noise of each level", text_of_amps(m.noise_amp)},
           {"seed", std::to_string(m.config.seed)}};
 }
 

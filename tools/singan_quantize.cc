@@ -28,18 +28,14 @@ Tensor palette_of(const singan::Model& model, int level, int64_t colours) {
 
 }  // namespace
 
-singan::Model quantized_level(const AnyModel& any, int level, int64_t colours, const RunFolder& run,
+singan::Model quantized_level(const singan::Model& model, int level, int64_t colours, const RunFolder& run,
                               bool quiet) {
-  const auto* model = std::get_if<singan::Model>(&any);
-  SGA_CHECK(model,
-            "--quantize trains a level of a SinGAN again, and this model is of another method; leave "
-            "--quantize out");
   const fs::path file = run / ("quantized_" + std::to_string(level) + ".safetensors");
   std::optional<singan::Trainer> trainer;
   if (has_checkpoint(file))
     trainer.emplace(load_newest(file));
   else
-    trainer.emplace(*model, level, palette_of(*model, level, colours));
+    trainer.emplace(model, level, palette_of(model, level, colours));
   const auto save = [&] {
     Checkpoint checkpoint;
     trainer->store(checkpoint);
@@ -47,7 +43,7 @@ singan::Model quantized_level(const AnyModel& any, int level, int64_t colours, c
   };
   if (!trainer->finished()) {
     auto saved = Clock::now();
-    Progress progress(model->config.iterations, "train scale " + std::to_string(level), quiet);
+    Progress progress(model.config.iterations, "train scale " + std::to_string(level), quiet);
     progress.set(trainer->iteration());
     const bool done = trainer->run([&](const singan::Progress& p) {
       progress.set(p.iteration);
@@ -64,7 +60,7 @@ singan::Model quantized_level(const AnyModel& any, int level, int64_t colours, c
   save_png(run / numbered("colours", level), to_image(painted.config.resize == singan::ResizeStyle::official
                                                           ? singan::to_palette_of_runs(real, palette)
                                                           : singan::to_palette(real, palette)));
-  painted.levels.insert(painted.levels.end(), model->levels.begin() + level + 1, model->levels.end());
+  painted.levels.insert(painted.levels.end(), model.levels.begin() + level + 1, model.levels.end());
   return painted;
 }
 

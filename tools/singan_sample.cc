@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/image.h"
+#include "engine/memory.h"
 #include "tools/page.h"
 #include "tools/progress.h"
 #include "tools/run_folder.h"
@@ -14,7 +15,7 @@ namespace {
 
 struct SampleCommand {
   CommonOptions common;
-  std::string model, mask, tile = "auto";
+  std::string model, mask, tile = "auto", norm = "auto";
   int64_t count = 8, steps = 9;
   std::vector<int> fixed;             // levels
   std::vector<int64_t> interpolated;  // two numbers of samples
@@ -94,6 +95,9 @@ Page page_of(const SampleCommand& o) {
     rows.push_back(
         {"between samples", std::to_string(o.interpolated[0]) + " and " + std::to_string(o.interpolated[1])});
   if (!o.mask.empty()) rows.push_back({"noise mask", fs::path(o.mask).filename().string()});
+  if (o.sampling.norm)
+    rows.push_back({"normalised with statistics of",
+                    *o.sampling.norm == singan::FrozenNorm::running ? "the training" : "each picture"});
   if (o.gain != 1) rows.push_back({"noise gain", singan::to_text(o.gain)});
   page.table(rows);
   return page;
@@ -111,11 +115,22 @@ void finish(const RunFolder& run, const SampleCommand& o) {
   std::printf("%s: %lld samples\n", run.path().c_str(), static_cast<long long>(o.pictures()));
 }
 
-void draw(const singan::Model& model, const SampleCommand& o, CLI::App& app) {
+void draw(const singan::Model& model, SampleCommand o, CLI::App& app) {
   const Sampler sampler(model, o);
+  const singan::Size size = sampler(0).size();
+  int64_t tile = tile_side(o.tile, size);
+  if (o.norm == "instance") {
+    o.sampling.norm = singan::FrozenNorm::instance;
+    if (o.tile != "auto" && tile_count(size, tile) > 1)
+      throw UsageError(
+          "--norm instance takes the statistics of the whole picture, which tiles do not have; "
+          "leave --tile out");
+    tile = std::max(size.h, size.w);
+  } else if (o.norm == "running" || tile_count(size, tile) > 1) {
+    o.sampling.norm = singan::FrozenNorm::running;
+  }
+  const int64_t tiles = tile_count(size, tile);
   const singan::Climb first = sampler(0);  // bad requests fail before the folder is made
-  const int64_t tile = tile_side(o.tile, first), tiles = tile_count(first.size(), tile);
-  const singan::Size size = first.size();
   SGA_CHECK(o.interpolated.empty() || o.steps * size.w <= kMaxSide, "--steps: ", o.steps, " pictures of ",
             size.w, "x", size.h, " make a row longer than ", kMaxSide, " pixels; take fewer");
   RunFolder run(
@@ -146,9 +161,12 @@ void draw(const singan::Model& model, const SampleCommand& o, CLI::App& app) {
 
 // Methods that only promise random_sample.
 void draw(const AnyModel& model, const SampleCommand& o, CLI::App& app) {
-  for (const char* name : {"--fix-noise", "--interpolate", "--noise-mask", "--noise-gain", "--tile"})
+  for (const char* name :
+       {"--fix-noise", "--interpolate", "--noise-mask", "--noise-gain", "--tile", "--norm"})
     SGA_CHECK(app.count(name) == 0, name,
               " works with models of singan train --method singan alone; leave it out");
+  if (const auto* grown = std::get_if<consingan::Model>(&model))
+    check_memory(*grown, o.sampling, available_memory());
   const Tensor first = sample(model, o.sampling, o.common.seed, 0);
   RunFolder run(o.common.out, false, o.common.force, {"singan sample", {"sample_#.png", "index.html"}});
   run.configure(app);
@@ -207,6 +225,12 @@ void declare_sample(CLI::App& app) {
          "Make pictures in tiles, which show the same in less memory: auto (above 512x512 pixels), off, "
          "or the side of a tile in pixels")
       ->check(check_tile, "");
+  sub->add_option(
+         "--norm", o->norm,
+         "Statistics to normalise with: instance, those of each picture as in training (closer to the "
+         "training picture's patches); running, means of the training; auto: instance, but running in "
+         "tiles, with a mask, and for models of --preset official")
+      ->check(CLI::IsMember({"auto", "instance", "running"}));
   add_seed_option(*sub, o->common);
   add_compute_options(*sub, o->common);
   add_out_option(*sub, o->common);

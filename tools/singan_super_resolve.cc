@@ -197,7 +197,7 @@ void enlarge(const SuperResolve& o, const singan::Model& model, const Tensor& pi
       if (comparison) comparison->add(strip, top);
     };
   };
-  const int64_t tile = tile_side(o.tile, result.climb);
+  const int64_t tile = tile_side(o.tile, result.climb.size());
   const int bits = int(model.config.bits);
   {
     Progress progress(tile_count(result.size, tile), "enlarge", o.common.quiet);
@@ -259,7 +259,6 @@ void with_model(const SuperResolve& o, CLI::App& app) {
                  text_of(model->pyramid.finest()).c_str());
   Rng rng;
   const singan::SuperResolution first = super_resolution(*model, picture, o.factor, false, rng);
-  tile_side(o.tile, first.climb);
   if (!o.original.empty()) load_original(o, first.size, picture.dim(3));
   RunFolder run(o.common.out, false, o.common.force, kOwnFiles);
   run.configure(app);

@@ -10,7 +10,6 @@ namespace sga {
 namespace {
 
 constexpr int64_t kTile = 224;  // pixels a side; with what surrounds it less than a picture of 512
-constexpr int64_t kMostAtOnce = 512 * 512;  // pixels of a picture made in one piece
 
 void put(Image& strip, const Image& tile, int64_t left) {
   for (int64_t y = 0; y < tile.height; ++y)
@@ -28,15 +27,10 @@ std::string check_tile(const std::string& text) {
              : "must be auto, off, or a side of 32 to 8192 pixels, got " + text;
 }
 
-int64_t tile_side(const std::string& text, const singan::Climb& climb) {
-  const singan::Size size = climb.size();
+int64_t tile_side(const std::string& text, singan::Size size) {
   const int64_t whole = std::max(size.h, size.w);
   if (text == "off") return whole;
-  if (text == "auto") return climb.has_windows() && size.h * size.w > kMostAtOnce ? kTile : whole;
-  SGA_CHECK(
-      climb.has_windows(),
-      "--tile: this model normalises with the statistics of the whole picture, which tiles do not have; "
-      "leave --tile out");
+  if (text == "auto") return size.h * size.w > kMostAtOnce ? kTile : whole;
   return std::min<int64_t>(singan::parse_int(text, "--tile"), whole);
 }
 

@@ -162,22 +162,26 @@ class Expansion {
   singan::Config training_config(size_t i) const {
     singan::Config config = singanimation::face_config(options_.quality, options_.common.seed + i);
     if (options_.iterations) config.iterations = options_.iterations;
+    if (i > 0) config.iterations = singanimation::warm_iterations(config.iterations);
     return config;
   }
 
-  // The SinGAN of one edit: singan.safetensors if it is there (stopped among the samples), else goes on from
-  // training.safetensors.
+  // The SinGAN of one edit, which starts from that of the first edit: singan.safetensors if it is there
+  // (stopped among the samples), else goes on from training.safetensors.
   singan::Model train(size_t i, const Tensor& picture) {
     if (fs::exists(trained(i))) {
       forget_training(i);
       return singan::load_model(trained(i));
     }
     const singan::Config config = training_config(i);
+    std::optional<singan::Model> first;
+    if (i > 0) first = singan::load_model(trained(0));
+    const singan::Model* warm = first ? &*first : nullptr;
     std::optional<singan::Trainer> trainer;
     if (has_checkpoint(unfinished(i)))
-      trainer.emplace(load_newest(unfinished(i)));
+      trainer.emplace(load_newest(unfinished(i)), warm);
     else
-      trainer.emplace(config, picture);
+      trainer.emplace(config, picture, warm);
     const auto save = [&] {
       Checkpoint checkpoint;
       trainer->store(checkpoint);
@@ -332,8 +336,10 @@ int main(int argc, char** argv) {
             ->check(CLI::IsMember({"quick", "standard", "full"}))
             ->capture_default_str();
         expand
-            ->add_option("--iterations", options->iterations,
-                         "For each scale, instead of what --quality says; 0: as --quality says")
+            ->add_option(
+                "--iterations", options->iterations,
+                "For each scale, instead of what --quality says; 0: as --quality says. Expressions after "
+                "the first start from its SinGAN and take a quarter, but at least 150")
             ->check(CLI::Range(0, 100000))
             ->capture_default_str();
         expand->add_option("--model", options->model,

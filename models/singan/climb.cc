@@ -49,8 +49,8 @@ Climb::Axis Climb::make_axis(const Taps& taps, int64_t n) {
 }
 
 Climb::Climb(const Model& model, const Tensor& base, const std::vector<Rung>& rungs, Noise noise,
-             Change change)
-    : model_(model), base_(base), noise_(std::move(noise)), change_(std::move(change)) {
+             Change change, FrozenNorm norm)
+    : model_(model), base_(base), noise_(std::move(noise)), change_(std::move(change)), norm_(norm) {
   SGA_CHECK(!rungs.empty() && base.rank() == 4 && base.dim(0) == 1,
             "singan: a climb needs a rung and a base (1,h,w,C)");
   check_picture_size(rungs.back().size);
@@ -81,8 +81,8 @@ Tensor Climb::window(const Window& window) const {
             window.left, " does not lie in the picture of ", all.w, "x", all.h);
   SGA_CHECK(
       has_windows() || (window.h == all.h && window.w == all.w),
-      "singan: this model normalises with the statistics of the whole picture, so it cannot be computed "
-      "in tiles; switch tiling off or ask for a smaller picture");
+      "singan: what is normalised with the statistics of the whole picture cannot be made in tiles; take "
+      "running statistics");
   NoGrad off;
   return at(rungs_.size() - 1, window);
 }
@@ -91,8 +91,8 @@ Tensor Climb::at(size_t i, const Window& want) const {
   const Rung& rung = rungs_[i].rung;
   const Window in = window_of(seen(rows_of(want), rung.size.h), seen(columns_of(want), rung.size.w));
   // The zero padding within is right where the window ends with the picture, and cut off elsewhere.
-  const Tensor y =
-      cut(run_level(model_, rung.level, noise_ ? noise_(int(i), in) : Tensor(), prior(i, in)), in, want);
+  const Tensor y = cut(
+      run_level(model_, rung.level, noise_ ? noise_(int(i), in) : Tensor(), prior(i, in), norm_), in, want);
   return change_ ? change_(int(i), want, y) : y;
 }
 

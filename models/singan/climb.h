@@ -7,13 +7,6 @@
 
 namespace sga::singan {
 
-/// h x w pixels from row top, column left.
-struct Window {
-  int64_t top = 0, left = 0, h = 0, w = 0;
-};
-/// All of a picture.
-inline Window whole_of(Size size) { return {0, 0, size.h, size.w}; }
-
 /// The picture is brought to `size`, then the generator of `level` adds its detail there.
 struct Rung {
   int level = 0;
@@ -40,11 +33,11 @@ class Climb {
 
   /// base (1,h,w,C), of any size.
   Climb(const Model& model, const Tensor& base, const std::vector<Rung>& rungs, Noise noise,
-        Change change = {});
+        Change change = {}, FrozenNorm norm = FrozenNorm::running);
 
   Size size() const { return rungs_.back().rung.size; }
   /// Whether parts of it can be computed.
-  bool has_windows() const { return model_.config.frozen_norm == FrozenNorm::running; }
+  bool has_windows() const { return norm_ == FrozenNorm::running; }
   /// (1,h,w,C) in about [-1,1]. Error unless it lies in size() and, without has_windows(), is all of it.
   Tensor window(const Window& window) const;
   Tensor whole() const { return window(whole_of(size())); }
@@ -68,6 +61,7 @@ class Climb {
   std::vector<Step> rungs_;
   Noise noise_;
   Change change_;
+  FrozenNorm norm_;
 };
 
 }  // namespace sga::singan

@@ -47,7 +47,7 @@ void for_each_field(C& c, F&& f) {
   f("resize", c.resize);
   f("generator_steps", c.generator_steps);
   f("fixed_code", c.fixed_code);
-  f("frozen_norm", c.frozen_norm);
+  f("sample_norm", c.sample_norm);
   f("keep_bias", c.keep_bias);
   f("noise_padding", c.noise_padding);
   f("base_channels", c.base_channels);
@@ -62,13 +62,15 @@ void for_each_field(C& c, F&& f) {
   f("reconstruction_weight", c.reconstruction_weight);
   f("noise_weight", c.noise_weight);
   f("plateau", c.plateau);
+  f("crop", c.crop);
   f("bits", c.bits);
   f("seed", c.seed);
 }
 
 // Fields that models of version 0.1 do not hold.
 bool came_later(std::string_view name) {
-  return name == "plateau" || name == "bits" || name == "super_resolution" || name == "noise_padding";
+  return name == "plateau" || name == "bits" || name == "super_resolution" || name == "noise_padding" ||
+         name == "crop" || name == "sample_norm";
 }
 
 }  // namespace
@@ -96,6 +98,7 @@ Config preset(const std::string& name) {
   c.resize = ResizeStyle::official;
   c.generator_steps = GeneratorSteps::official;
   c.fixed_code = false;
+  c.sample_norm = FrozenNorm::running;
   c.keep_bias = true;
   c.milestone = 1600;
   c.snapshot_every = 500;
@@ -128,10 +131,12 @@ void check(const Config& c) {
   within("plateau", double(c.plateau), 0, 1e7);
   SGA_CHECK(c.plateau == 0 || c.plateau >= kShortestPlateau, "singan: plateau must be 0 or at least ",
             kShortestPlateau, " iterations, got ", c.plateau);
+  SGA_CHECK(c.crop == 0 || (c.crop >= kSmallestCrop && c.crop <= 1'000'000),
+            "singan: crop must be 0 or at least ", kSmallestCrop, " pixels, got ", c.crop);
   SGA_CHECK(c.bits == 8 || c.bits == 16, "singan: bits must be 8 or 16, got ", c.bits);
   within("resize", double(c.resize), 0, 1);
   within("generator_steps", double(c.generator_steps), 0, 2);
-  within("frozen_norm", double(c.frozen_norm), 0, 1);
+  within("sample_norm", double(c.sample_norm), 0, 1);
 }
 
 void store(const Config& config, Checkpoint& checkpoint) {

@@ -1,5 +1,6 @@
 // What a SinGAN is trained with.
 #pragma once
+#include <algorithm>
 #include <string>
 
 #include "engine/checkpoint.h"
@@ -20,12 +21,17 @@ enum class GeneratorSteps { official, fresh, accum };
 /// Fewer iterations hold too few measurements to tell a plateau from noise.
 constexpr int64_t kShortestPlateau = 50;
 
+/// Half of what a pixel of a window is made from would be outside of a smaller one.
+constexpr int64_t kSmallestCrop = 32;
+
 struct Config {
   PyramidOptions pyramid;
   ResizeStyle resize = ResizeStyle::smooth;
   GeneratorSteps generator_steps = GeneratorSteps::accum;
   bool fixed_code = true;  ///< keep z* of the coarsest level; the official code draws it anew every iteration
-  FrozenNorm frozen_norm = FrozenNorm::running;
+  /// Of random samples. Whatever stays close to a picture (priors, reconstructions, injected pictures, walks
+  /// around z*, super-resolution) takes running statistics.
+  FrozenNorm sample_norm = FrozenNorm::instance;
   bool keep_bias = false;  ///< see NetOptions
   /// Noise maps cover the padding around a level too, where the prior stays zero: the border of the picture
   /// then varies as its middle does, which animation wants (spec A.11). Else they are zero-padded.
@@ -45,11 +51,19 @@ struct Config {
   /// the rate falls as it would at the milestone, on the next the level ends. Compared are the means over
   /// `plateau` iterations and over as many before them.
   int64_t plateau = 0;
+  /// 0, or the longest side of what an iteration sees of a level: of a larger one it trains on a window at a
+  /// random place, with what lies around it as its border. Memory then follows from the window.
+  int64_t crop = 0;
   int64_t bits = 8;  ///< 8 or 16 a channel, of pictures the model makes: as in the file it was trained on
   uint64_t seed = 1;
 
   int64_t decay_at() const { return milestone ? milestone : iterations * 4 / 5; }
 };
+
+/// Whether iterations of a level of this size train on windows of it.
+inline bool crops(const Config& config, Size size) {
+  return config.crop > 0 && std::max(size.h, size.w) > config.crop;
+}
 
 /// "default": the recommended column of spec A.13. "official": everything as tamarott/SinGAN 286d3cd does it.
 Config preset(const std::string& name);

@@ -218,8 +218,7 @@ Model import_official(const fs::path& folder) {
   m.code = cast(code_of(codes, m.size(0), finest.dim(3)), Dtype::f32);
   for (int i = 0; i < finished; ++i) {
     Generator generator = generator_of(gs, i, net_options(m, i));
-    m.levels.push_back({generator, FrozenGenerator(generator, m.config.frozen_norm),
-                        amps.get(std::to_string(i), {1}).item()});
+    m.levels.push_back({generator, FrozenGenerator(generator), amps.get(std::to_string(i), {1}).item()});
   }
   // By way of our own format, which makes the pictures of the levels and checks that all fits together.
   Checkpoint checkpoint;
@@ -234,7 +233,7 @@ Tensor training_reconstruction(const Model& model, int level) {
   const Level& l = model.levels[size_t(level)];
   const GeneratorInput in = generator_input(level == 0 ? code_noise(model) : Tensor(), l.noise_amp,
                                             reconstruction_prior(model, level));
-  return FrozenGenerator(l.generator, FrozenNorm::instance)(in.z, in.prev);
+  return l.frozen(in.z, in.prev, FrozenNorm::instance);
 }
 
 }  // namespace sga::singan

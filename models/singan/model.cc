@@ -153,7 +153,7 @@ Model load_model(const Checkpoint& checkpoint) {
     options.width = stored_widths(checkpoint, i);
     Generator generator(options);
     generator.net.parameters().load(checkpoint, level_prefix(i) + "generator.");
-    m.levels.push_back({generator, FrozenGenerator(generator, m.config.frozen_norm),
+    m.levels.push_back({generator, FrozenGenerator(generator),
                         parse_double(checkpoint.meta(amp), "singan model: " + amp),
                         load_palette(checkpoint, level_prefix(i) + "palette")});
   }
@@ -197,7 +197,7 @@ GeneratorInput padded_input(const Tensor& noise, double noise_amp, const Tensor&
   return {blend(is_padded ? noise : pad(noise, all_sides(kBorder)), noise_amp, prev, 1), prev};
 }
 
-Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior) {
+Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior, FrozenNorm norm) {
   SGA_CHECK(n >= 0 && n < model.finished(), "singan: level ", n, " is not trained; this model has ",
             model.finished(), " finished levels");
   const Level& level = model.levels[size_t(n)];
@@ -205,7 +205,7 @@ Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& p
   const bool reduce = level.palette && model.config.resize == ResizeStyle::smooth;
   const GeneratorInput in =
       generator_input(noise, level.noise_amp, reduce ? to_palette(prior, level.palette) : prior);
-  return level.frozen(in.z, in.prev);
+  return level.frozen(in.z, in.prev, norm);
 }
 
 Tensor rise(const Model& model, const Tensor& x, Size size) {

@@ -65,7 +65,8 @@ GeneratorInput generator_input(const Tensor& noise, double noise_amp, const Tens
 GeneratorInput padded_input(const Tensor& noise, double noise_amp, const Tensor& prev);
 
 /// Finished level n applied to a prior (N,h,w,C) and noise of its noise_size or empty -> (N,h,w,C).
-Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior);
+Tensor run_level(const Model& model, int n, const Tensor& noise, const Tensor& prior,
+                 FrozenNorm norm = FrozenNorm::running);
 /// From one level to the next, of size `size`. Official: by 1/r, then cut at the right and the bottom.
 Tensor rise(const Model& model, const Tensor& x, Size size);
 

@@ -86,8 +86,7 @@ Tensor Generator::operator()(const Tensor& z, const Tensor& prev) {
   return add_prior(net.forward_and_track(z), prev);
 }
 
-FrozenGenerator::FrozenGenerator(const Generator& generator, FrozenNorm norm) : net_(generator.net) {
-  if (norm == FrozenNorm::instance) return;
+FrozenGenerator::FrozenGenerator(const Generator& generator) : net_(generator.net) {
   NoGrad off;
   for (const PatchNet::Block& b : net_.blocks()) {
     // gamma (conv + bias - mean) / sqrt(var + eps) + beta = (gain w) * x + beta + gain (bias - mean)
@@ -98,9 +97,9 @@ FrozenGenerator::FrozenGenerator(const Generator& generator, FrozenNorm norm) : 
   }
 }
 
-Tensor FrozenGenerator::operator()(const Tensor& z, const Tensor& prev) const {
+Tensor FrozenGenerator::operator()(const Tensor& z, const Tensor& prev, FrozenNorm norm) const {
   NoGrad off;
-  if (folded_.empty()) return add_prior(net_.forward(z), prev);
+  if (norm == FrozenNorm::instance) return add_prior(net_.forward(z), prev);
   Tensor x = z;
   for (const Folded& f : folded_) x = conv_bias_act(x, f.weight, f.bias, {}, kSlope);
   return add_prior(conv_bias_act(x, net_.head_weight(), net_.head_bias(), {}), prev);

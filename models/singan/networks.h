@@ -95,24 +95,24 @@ class Critic {
   }
 };
 
-/// What a finished generator normalises with: the running statistics of its training (official), or the
-/// statistics of the image at hand (several ports).
+/// What a finished generator normalises with: the running statistics of its training, or the statistics of
+/// the picture at hand, as in training.
 enum class FrozenNorm { running, instance };
 
-/// A finished generator, for priors and sampling. `running` folds the normalisation into weights and biases
-/// once.
+/// A finished generator, for priors and sampling. For `running` the normalisation is folded into weights and
+/// biases once.
 class FrozenGenerator {
  public:
-  FrozenGenerator(const Generator& generator, FrozenNorm norm);
+  explicit FrozenGenerator(const Generator& generator);
   /// z, prev (N,H+10,W+10,C) -> (N,H,W,C); records no graph.
-  Tensor operator()(const Tensor& z, const Tensor& prev) const;
+  Tensor operator()(const Tensor& z, const Tensor& prev, FrozenNorm norm = FrozenNorm::running) const;
 
  private:
   struct Folded {
     Tensor weight, bias;
   };
-  PatchNet net_;                // shares its tensors with the generator
-  std::vector<Folded> folded_;  // empty for FrozenNorm::instance
+  PatchNet net_;  // shares its tensors with the generator
+  std::vector<Folded> folded_;
 };
 
 }  // namespace sga::singan

@@ -10,6 +10,13 @@ struct Size {
   bool operator==(const Size&) const = default;
 };
 
+/// h x w pixels from row top, column left.
+struct Window {
+  int64_t top = 0, left = 0, h = 0, w = 0;
+};
+/// All of a picture.
+inline Window whole_of(Size size) { return {0, 0, size.h, size.w}; }
+
 struct PyramidOptions {
   int64_t min_size = 25;       ///< short side of the coarsest level, pixels
   int64_t max_size = 250;      ///< longest side of the finest level, pixels

@@ -91,12 +91,16 @@ Climb sample_climb(const Model& model, const SampleOptions& o, const NoiseField&
     }
     return expand(z, {1, map.h, map.w, channels});
   };
-  if (masked.empty()) return Climb(model, base, rungs, level_noise);
-  return Climb(model, base, rungs, level_noise, [=](int rung, const Window& w, const Tensor& y) {
-    const Masked& m = masked[size_t(rung)];
-    return attention_composite(crop(m.mask, w.top, w.left, w.h, w.w), y,
-                               crop(m.reconstruction, w.top, w.left, w.h, w.w));
-  });
+  const FrozenNorm norm = o.norm.value_or(masked.empty() ? model.config.sample_norm : FrozenNorm::running);
+  if (masked.empty()) return Climb(model, base, rungs, level_noise, {}, norm);
+  return Climb(
+      model, base, rungs, level_noise,
+      [=](int rung, const Window& w, const Tensor& y) {
+        const Masked& m = masked[size_t(rung)];
+        return attention_composite(crop(m.mask, w.top, w.left, w.h, w.w), y,
+                                   crop(m.reconstruction, w.top, w.left, w.h, w.w));
+      },
+      norm);
 }
 
 Tensor random_sample(const Model& model, const SampleOptions& options, Rng& rng) {

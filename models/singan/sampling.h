@@ -1,14 +1,17 @@
 // Pictures from a trained model. Each call gives one picture (1,H,W,C), in about [-1,1]; partly trained
 // models work.
 #pragma once
+#include <optional>
+
 #include "models/singan/noise.h"
 
 namespace sga::singan {
 
 struct SampleOptions {
-  int start_level = 0;  ///< levels below it reconstruct the picture (z*, no noise)
-  double scale_h = 1;   ///< factor of the width
-  double scale_v = 1;   ///< factor of the height
+  int start_level = 0;               ///< levels below it reconstruct the picture (z*, no noise)
+  double scale_h = 1;                ///< factor of the width
+  double scale_v = 1;                ///< factor of the height
+  std::optional<FrozenNorm> norm{};  ///< empty: Config::sample_norm, with a mask running
 };
 
 /// How noise acts on a sample, beside what it is drawn from.

@@ -9,12 +9,10 @@
 namespace sga::singan {
 namespace {
 
-constexpr int64_t kMeasureEvery = 10;  // losses are read back this often: a read waits for the device
-
 // generator_input of a level in training, in few colours where it has a palette. The official code reduces
 // the border of zeros with the rest.
-GeneratorInput input_of(const LevelTraining& level, const Config& config, const Tensor& noise,
-                        const Tensor& prior) {
+GeneratorInput whole_input_of(const LevelTraining& level, const Config& config, const Tensor& noise,
+                              const Tensor& prior) {
   if (!level.palette) return generator_input(noise, level.noise_amp, prior);
   if (config.resize == ResizeStyle::smooth)
     return generator_input(noise, level.noise_amp, to_palette(prior, level.palette));
@@ -23,34 +21,16 @@ GeneratorInput input_of(const LevelTraining& level, const Config& config, const 
                       to_palette_of_runs(pad(prior, all_sides(kBorder)), level.palette));
 }
 
-struct CriticLosses {
-  Tensor real, fake, penalty;
-};
-
-CriticLosses critic_step(LevelTraining& level, const Config& config, const Tensor& fake, const Tensor& mix,
-                         const std::function<double()>& lr) {
-  const Tensor scores = level.critic(concat({level.real, fake}, 0));
-  const Tensor on_real = mean(slice(scores, 0, 0, 1)), on_fake = mean(slice(scores, 0, 1, 1));
-  const Shape pixels{1, level.real.dim(1), level.real.dim(2), 1};
-  Tensor mixed = attention_composite(expand(mix.view({1, 1, 1, 1}), pixels), level.real, fake).detach();
-  mixed.set_requires_grad();
-  const Tensor slope = grad(level.critic(mixed), {mixed}, {}, true)[0];
-  const Tensor penalty = affine(gradient_penalty(slope, NormOver::channels), config.penalty_weight);
-  const Tensor loss = add(sub(on_fake, on_real), penalty);
-  level.critic_adam.step(grad(loss, level.critic.net.parameters().trainable()), lr);
-  return {on_real.detach(), on_fake.detach(), penalty.detach()};
-}
-
-// -mean D(fake) and its gradient by the fake; D's own gradients are never needed here.
-struct Adversarial {
-  Tensor loss, by_fake;
-};
-
-Adversarial adversarial(const Critic& critic, const Tensor& fake) {
-  Tensor leaf = fake.detach();
-  leaf.set_requires_grad();
-  const Tensor loss = affine(mean(critic(leaf)), -1);
-  return {loss.detach(), grad(loss, {leaf})[0]};
+// Of a window: kBorder around it comes from the level, and is zero only where the level ends.
+GeneratorInput input_of(const LevelTraining& level, const Config& config, const Tensor& noise,
+                        const Tensor& prior, const std::optional<Window>& window) {
+  const GeneratorInput whole = whole_input_of(level, config, noise, prior);
+  if (!window) return whole;
+  NoGrad off;
+  const auto part = [&](const Tensor& x) {
+    return crop(x, window->top, window->left, window->h + 2 * kBorder, window->w + 2 * kBorder);
+  };
+  return {part(whole.z), part(whole.prev)};
 }
 
 }  // namespace
@@ -58,21 +38,25 @@ Adversarial adversarial(const Critic& critic, const Tensor& fake) {
 LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, const Draws& draws,
                                  const std::function<double()>& lr) {
   LossesOf<Tensor> losses;
+  const auto& window = draws.window;
+  const Tensor real = window ? crop(level.real, window->top, window->left, window->h, window->w) : level.real;
   GeneratorInput in;
   Tensor fake;
   for (int64_t step = 0; step < config.critic_updates; ++step) {
-    in = input_of(level, config, draws.noise, slice(draws.priors, 0, step, 1));
+    in = input_of(level, config, draws.noise, slice(draws.priors, 0, step, 1), window);
     // Only the last fake is walked back through.
     GradMode mode(step + 1 == config.critic_updates);
     fake = level.generator(in.z, in.prev);
     GradMode on(true);
-    const CriticLosses l = critic_step(level, config, fake.detach(), draws.mix[size_t(step)], lr);
+    const CriticLosses l =
+        critic_step(level.critic, level.critic.net.parameters(), level.critic_adam, real, fake.detach(),
+                    draws.mix[size_t(step)], config.penalty_weight, lr);
     losses.d_real = l.real, losses.d_fake = l.fake, losses.penalty = l.penalty;
   }
 
   // D stands still from here on, so one fake has one adversarial gradient, whatever the number of steps.
   Adversarial adv = adversarial(level.critic, fake);
-  const GeneratorInput rec = input_of(level, config, draws.rec_noise, level.rec_prior);
+  const GeneratorInput rec = input_of(level, config, draws.rec_noise, level.rec_prior, window);
   const std::vector<Tensor> weights = level.generator.net.parameters().trainable();
   std::vector<Tensor> gradients;
   for (int64_t step = 0; step < config.generator_updates; ++step) {
@@ -82,7 +66,7 @@ LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, con
     }
     if (config.generator_steps != GeneratorSteps::accum || step == 0) {
       const Tensor rec_loss =
-          affine(mse(level.generator(rec.z, rec.prev), level.real), config.reconstruction_weight);
+          affine(mse(level.generator(rec.z, rec.prev), real), config.reconstruction_weight);
       // A node keeps its activations and shares the weights' storage: asked again after Adam, the old graph
       // of `fake` answers with old activations and new weights. That is GeneratorSteps::official.
       gradients = grad(add(sum(mul(fake, adv.by_fake)), rec_loss), weights);
@@ -94,10 +78,22 @@ LossesOf<Tensor> train_iteration(LevelTraining& level, const Config& config, con
   return losses;
 }
 
-Trainer::Trainer(const Config& config, const Tensor& picture)
+Trainer::Trainer(const Config& config, const Tensor& picture, const Model* warm)
     : model_(make_model(config, picture)), rng_(config.seed), levels_(model_.pyramid.count()) {
   const Size coarsest = noise_size(config, model_.size(0));
   model_.code = rng_.normal({1, coarsest.h, coarsest.w, 1}, model_.dtype());
+  start_from(warm);
+  if (warm && warm->code.shape() == model_.code.shape()) model_.code = warm->code;
+}
+
+void Trainer::start_from(const Model* warm) {
+  if (!warm) return;
+  SGA_CHECK(warm->channels() == model_.channels(), "singan: the model to start from has ", warm->channels(),
+            " channels, the picture to train on ", model_.channels(), "; give --channels ", warm->channels());
+  SGA_CHECK(warm->config.keep_bias == model_.config.keep_bias,
+            "singan: of the model to start from and this training one is of the official preset, the other "
+            "not; train both with the same --preset");
+  warm_ = warm->levels;
 }
 
 Trainer::Trainer(const Model& model, int level, const Tensor& palette)
@@ -123,6 +119,11 @@ LevelTraining& Trainer::begin_level() {
     level.generator.net.initialise(rng_);
     level.critic.net.initialise(rng_);
   }
+  if (size_t(n) < warm_.size()) {
+    const PatchNet& warm = warm_[size_t(n)].generator.net;
+    if (warm.options().width == level.generator.net.options().width)
+      level.generator.net.parameters().copy_from(warm.parameters());
+  }
   level.rec_prior = reconstruction_prior(model_, n);
   if (n + 1 == levels_) level.palette = palette_;
   if (n > 0)
@@ -136,8 +137,7 @@ LevelTraining& Trainer::begin_level() {
 
 void Trainer::finish_level() {
   const Generator& g = current_->generator;
-  model_.levels.push_back(
-      {g, FrozenGenerator(g, model_.config.frozen_norm), current_->noise_amp, current_->palette});
+  model_.levels.push_back({g, FrozenGenerator(g), current_->noise_amp, current_->palette});
   if (!finished()) begin_level();
 }
 
@@ -149,26 +149,19 @@ Draws Trainer::draw(const LevelTraining& level) {
   d.noise = draw_noise(model_, n, size, rng_);
   if (coarsest && !model_.config.fixed_code) model_.code = rng_.normal(model_.code.shape(), model_.dtype());
   if (coarsest) d.rec_noise = code_noise(model_);
+  if (crops(model_.config, size)) {
+    const int64_t most = model_.config.crop;
+    Window w{0, 0, std::min(size.h, most), std::min(size.w, most)};
+    w.top = int64_t(rng_.uniform() * double(size.h - w.h + 1));
+    w.left = int64_t(rng_.uniform() * double(size.w - w.w + 1));
+    d.window = w;
+  }
   d.priors = random_priors(model_, n, model_.config.critic_updates, rng_);
   for (int64_t step = 0; step < model_.config.critic_updates; ++step)
     d.mix.push_back(step_number([this] { return rng_.uniform(); }, model_.dtype()));
   SGA_CHECK((Size{level.real.dim(1), level.real.dim(2)} == size), "singan: level ", n,
             " has an image of shape ", level.real.shape());
   return d;
-}
-
-void Trainer::measure(const LossesOf<Tensor>& losses) {
-  const auto read = [&](const char* name, const Tensor& loss) {
-    const double value = loss.item();
-    SGA_CHECK(std::isfinite(value), "singan: training broke down at level ", model_.finished(),
-              ", iteration ", iteration_, ": ", name, " is ", value,
-              "; train again with another --seed or with --precision fp32");
-    return value;
-  };
-  losses_ = {read("the critic's score of the real image", losses.d_real),
-             read("the critic's score of the fake", losses.d_fake),
-             read("the gradient penalty", losses.penalty), read("the adversarial loss", losses.g_adv),
-             read("the reconstruction loss", losses.g_rec)};
 }
 
 void Trainer::watch_plateau() {
@@ -185,46 +178,51 @@ void Trainer::watch_plateau() {
 Model Trainer::preview() const {
   Model m = model_;
   if (current_ && !finished())
-    m.levels.push_back({current_->generator, FrozenGenerator(current_->generator, m.config.frozen_norm),
-                        current_->noise_amp, current_->palette});
+    m.levels.push_back(
+        {current_->generator, FrozenGenerator(current_->generator), current_->noise_amp, current_->palette});
   return m;
 }
 
 bool Trainer::run(const Observer& observer) {
-  const Config& config = model_.config;
-  const auto lr = [&] { return step_decay(config.lr, config.decay, decay_at_, iteration_); };
-  // One captured iteration for each level: all of its draws, critic and generator steps.
-  StepGraph step;
-  Draws draws;
-  LossesOf<Tensor> losses;
-  while (!finished()) {
-    if (current_ && level_done()) {
-      step.reset();
-      finish_level();
-      continue;
-    }
-    LevelTraining& level = current_ ? *current_ : begin_level();
-    step.run([&] {
-      draws = draw(level);
-      losses = train_iteration(level, config, draws, lr);
-    });
-    ++iteration_;
-    const bool last = iteration_ == config.iterations;
-    if (config.snapshot_every && ((iteration_ - 1) % config.snapshot_every == 0 || last)) {
-      // The official code makes a picture here with the generator in training mode, which moves its
-      // statistics.
-      NoGrad off;
-      const GeneratorInput rec = input_of(level, config, draws.rec_noise, level.rec_prior);
-      level.generator(rec.z, rec.prev);
-    }
-    const bool measured = last || iteration_ % kMeasureEvery == 0;
-    if (measured) measure(losses);
-    if (config.plateau && measured) watch_plateau();
-    if (observer && !observer({model_.finished(), levels_, iteration_, config.iterations, losses_, measured,
-                               level_done()}))
-      return false;
-  }
+  while (!finished())
+    if (!advance(observer)) return false;
   return true;
+}
+
+bool Trainer::advance(const Observer& observer) {
+  const Config& config = model_.config;
+  if (!step_) step_ = std::make_unique<StepGraph>(beside_);
+  if (current_ && level_done()) {
+    step_->reset();
+    finish_level();
+  }
+  if (finished()) return true;
+  LevelTraining& level = current_ ? *current_ : begin_level();
+  const auto iteration = [this, &level] {
+    const Config& c = model_.config;
+    draws_ = draw(level);
+    on_device_ = train_iteration(level, c, draws_,
+                                 [this, &c] { return step_decay(c.lr, c.decay, decay_at_, iteration_); });
+  };
+  // Windows move, so such an iteration is not the same again and again; it is large enough not to need that.
+  if (crops(config, model_.size(model_.finished())))
+    iteration();
+  else
+    step_->run(iteration);
+  ++iteration_;
+  const bool last = iteration_ == config.iterations;
+  if (config.snapshot_every && ((iteration_ - 1) % config.snapshot_every == 0 || last)) {
+    // The official code makes a picture here with the generator in training mode, which moves its
+    // statistics.
+    NoGrad off;
+    const GeneratorInput rec = input_of(level, config, draws_.rec_noise, level.rec_prior, draws_.window);
+    level.generator(rec.z, rec.prev);
+  }
+  const bool measured = last || iteration_ % kMeasureEvery == 0;
+  if (measured) losses_ = read_back(on_device_, model_.finished(), iteration_);
+  if (config.plateau && measured) watch_plateau();
+  return !observer || observer({model_.finished(), levels_, iteration_, config.iterations, losses_, measured,
+                                level_done()});
 }
 
 void Trainer::store(Checkpoint& checkpoint) const {
@@ -249,7 +247,8 @@ void Trainer::store(Checkpoint& checkpoint) const {
   current_->critic_adam.store(checkpoint, "train.critic_adam.");
 }
 
-Trainer::Trainer(const Checkpoint& checkpoint) : model_(load_model(checkpoint)) {
+Trainer::Trainer(const Checkpoint& checkpoint, const Model* warm) : model_(load_model(checkpoint)) {
+  start_from(warm);
   const auto whole = [&](const std::string& key) {
     return parse_int(checkpoint.meta(key), "singan checkpoint: " + key);
   };

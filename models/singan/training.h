@@ -1,8 +1,11 @@
 // Training a SinGAN, level after level.
 #pragma once
 #include <functional>
+#include <memory>
 #include <optional>
 
+#include "engine/step_graph.h"
+#include "models/singan/losses.h"
 #include "models/singan/model.h"
 #include "models/singan/plateau.h"
 #include "optim/adam.h"
@@ -34,18 +37,8 @@ struct Draws {
   Tensor priors;     ///< (critic_updates,H,W,C): one for each critic step
   std::vector<Tensor>
       mix;  ///< (1): weight of the real image in the gradient penalty, in [0,1), for each critic step
+  std::optional<Window> window{};  ///< what is trained on of the level (Config::crop); all of it if empty
 };
-
-/// Losses of an iteration's last critic step and last generator step. T is Tensor (on the device) or double.
-template <class T>
-struct LossesOf {
-  T d_real{};   ///< mean D(real)
-  T d_fake{};   ///< mean D(fake)
-  T penalty{};  ///< gradient penalty, weighted
-  T g_adv{};    ///< -mean D(fake)
-  T g_rec{};    ///< reconstruction, weighted
-};
-using Losses = LossesOf<double>;
 
 /// Critic steps, then generator steps (spec A.6).
 ///   critic     -mean D(real) + mean D(fake) + penalty_weight * gradient penalty
@@ -68,9 +61,11 @@ using Observer = std::function<bool(const Progress&)>;
 /// without a stop.
 class Trainer {
  public:
-  /// picture (1,H,W,C) in [-1,1].
-  Trainer(const Config& config, const Tensor& picture);
-  explicit Trainer(const Checkpoint& checkpoint);
+  /// picture (1,H,W,C) in [-1,1]. Levels of `warm` with as many hidden channels are the first weights of the
+  /// generators here, and its z* is taken where it fits. Error if its pictures have other channels.
+  Trainer(const Config& config, const Tensor& picture, const Model* warm = nullptr);
+  /// `warm` as before the stop.
+  explicit Trainer(const Checkpoint& checkpoint, const Model* warm = nullptr);
   /// One level of a trained model again, from fresh weights, on priors reduced to the colours of `palette`
   /// (spec A.10): to_palette, or with the official preset to_palette_of_runs. The model ends with that level.
   Trainer(const Model& model, int level, const Tensor& palette);
@@ -78,6 +73,11 @@ class Trainer {
   /// Trains from where it stands. True when all levels are finished, false when the observer stopped it.
   /// Error naming level, iteration and term when a loss is not finite.
   bool run(const Observer& observer = {});
+  /// One iteration of run; false when the observer stopped it there. Nothing if all levels are finished.
+  bool advance(const Observer& observer = {});
+  /// To be called before the first iteration: on a GPU, iterations then run at the same time as those of
+  /// other such trainers that take turns in advance(). Same result.
+  void run_beside_others() { beside_ = true; }
   void store(Checkpoint& checkpoint) const;
 
   const Model& model() const { return model_; }
@@ -89,14 +89,15 @@ class Trainer {
   int64_t iteration() const { return iteration_; }
 
  private:
+  void start_from(const Model* warm);
   LevelTraining& begin_level();
   void finish_level();
   Draws draw(const LevelTraining& level);
-  void measure(const LossesOf<Tensor>& losses);
   void watch_plateau();
   bool level_done() const { return ended_ || iteration_ == model_.config.iterations; }
 
   Model model_;
+  std::vector<Level> warm_;  // to start from
   Rng rng_;
   int levels_ = 0;  // to be trained, those of a model given included
   Tensor palette_;  // of the last of them; empty but for painting
@@ -106,6 +107,11 @@ class Trainer {
   LearningCurve curve_;   // since the rate changed; kept for Config::plateau alone
   Losses losses_;
   std::optional<LevelTraining> current_;  // none before the first and after the last level
+  bool beside_ = false;
+  // One captured iteration for each level: all of its draws, critic and generator steps.
+  std::unique_ptr<StepGraph> step_;
+  Draws draws_;
+  LossesOf<Tensor> on_device_;
 };
 
 }  // namespace sga::singan

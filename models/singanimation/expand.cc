@@ -1,5 +1,7 @@
 #include "models/singanimation/expand.h"
 
+#include <algorithm>
+
 namespace sga::singanimation {
 
 int inject_level(const std::string& name) {
@@ -21,6 +23,13 @@ singan::Config face_config(const std::string& quality, uint64_t seed) {
   config.reconstruction_weight = 50;
   config.seed = seed;
   return config;
+}
+
+int64_t warm_iterations(int64_t iterations) {
+  // At 64 px, two expressions from a third one after 600 iterations: 150 more gave variants whose patches
+  // (sliced Wasserstein distance) were at 0.0043 and 0.0061 from the edit, 75 at 0.0101 and 0.0072, 600 from
+  // fresh weights at 0.0108 and 0.0099.
+  return std::min(iterations, std::max<int64_t>(150, iterations / 4));
 }
 
 uint64_t sample_seed(uint64_t seed, int64_t expression, int64_t index) {

@@ -20,6 +20,10 @@ Tensor training_picture(const Image& photo, const FaceBox& box, int64_t size);
 ///   quality  quick, standard, full: iterations for each level
 singan::Config face_config(const std::string& quality, uint64_t seed);
 
+/// Iterations for each level of a SinGAN that starts from that of another expression of the same face, where
+/// one from fresh weights takes `iterations`: a quarter, but not below 150.
+int64_t warm_iterations(int64_t iterations);
+
 /// Seed of sample `index` of expression number `expression`: any sample can be made again without those
 /// before it.
 uint64_t sample_seed(uint64_t seed, int64_t expression, int64_t index);

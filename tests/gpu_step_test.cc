@@ -217,6 +217,35 @@ TEST_P(SinganStep, CapturedEqualsEagerAndFollowsTheCpu) {
         << i;
 }
 
+// Three trainings that take turns, each on a stream of its own from where its iteration is captured.
+TEST(SinganBeside, TurnsGiveWhatOneAfterTheOtherGives) {
+  const auto train = [](bool beside) {
+    std::vector<std::unique_ptr<singan::Trainer>> trainers;
+    for (int i = 0; i < 3; ++i) {
+      singan::Config config;
+      config.pyramid.min_size = 16, config.pyramid.max_size = 20;
+      config.base_channels = 4, config.iterations = 4 + i, config.critic_updates = 1;
+      config.seed = uint64_t(i);
+      trainers.push_back(std::make_unique<singan::Trainer>(config, picture(22, 26, 3)));
+      if (beside) trainers.back()->run_beside_others();
+    }
+    std::vector<Bytes> states;
+    if (beside)
+      for (bool going = true; going;) {
+        going = false;
+        for (auto& t : trainers) t->advance(), going = going || !t->finished();
+      }
+    for (auto& t : trainers) {
+      t->run();
+      Checkpoint checkpoint;
+      t->store(checkpoint);
+      states.push_back(encode_checkpoint(checkpoint));
+    }
+    return states;
+  };
+  EXPECT_TRUE(train(true) == train(false));
+}
+
 // A level trained again on priors in few colours.
 TEST_P(SinganStep, CapturedEqualsEagerForPainting) {
   singan::Config config = singan::preset(GetParam());

@@ -212,10 +212,11 @@ TEST(SinganBeside, TurnsGiveTheSameBytes) {
   std::vector<Bytes> want;
   std::vector<std::unique_ptr<Trainer>> trainers;
   for (const double phase : phases) {
-    Trainer alone(small(6), picture(phase));
+    const int64_t iterations = phase > 0.5 ? 3 : 6;  // one is done before the others
+    Trainer alone(small(iterations), picture(phase));
     alone.run();
     want.push_back(bytes_of(alone));
-    trainers.push_back(std::make_unique<Trainer>(small(6), picture(phase)));
+    trainers.push_back(std::make_unique<Trainer>(small(iterations), picture(phase)));
     trainers.back()->run_beside_others();
   }
   for (bool any = true; any;) {

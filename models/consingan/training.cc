@@ -152,6 +152,7 @@ bool Trainer::run(const singan::Observer& observer) {
 
 bool Trainer::advance(const singan::Observer& observer) {
   const Config& config = model_.config;
+  if (finished()) return true;
   if (!step_) step_ = std::make_unique<StepGraph>(beside_);
   if (current_ && iteration_ == config.iterations) {
     step_->reset();

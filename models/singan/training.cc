@@ -191,6 +191,7 @@ bool Trainer::run(const Observer& observer) {
 
 bool Trainer::advance(const Observer& observer) {
   const Config& config = model_.config;
+  if (finished()) return true;
   if (!step_) step_ = std::make_unique<StepGraph>(beside_);
   if (current_ && level_done()) {
     step_->reset();

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <string>
 
+#include "engine/memory.h"
 #include "kernels/check.h"
 #include "kernels/conv.h"
 #include "kernels/cuda.h"
@@ -54,6 +55,7 @@ std::string take_gpu(int wanted) {
           return "GPU " + std::to_string(opened) + " is in use already; one process uses one GPU";
         opened = d.index;
         chosen = cuda::open(d.index);
+        cuda::when_out_of_memory(release_cached_memory);
         gpu_name = "cuda:" + std::to_string(d.index) + ": " + described(d) + ", " + cuda::versions();
         use_gpu = true;
         return "";

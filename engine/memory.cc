@@ -99,12 +99,14 @@ class Cache {
  private:
   void* allocate(int64_t bytes) {
     const MemoryStats& stats = totals[int(place_)];
-    if (limit && stats.live + stats.cached + bytes > limit) drop();
+    // A pool's own blocks stay: a step that is being captured may refer to them. It drops the eager run's,
+    // which may be as much again.
+    Cache& spare = pool_ ? *cache(place_) : *this;
+    if (limit && stats.live + stats.cached + bytes > limit) spare.drop();
     void* block = nullptr;
     if (!limit || stats.live + bytes <= limit) block = system_allocate(place_, bytes);
     if (!block) {
-      drop();
-      if (pool_) cache(place_)->drop();  // the eager run's, which may be as much again
+      spare.drop();
       if (!limit || stats.live + bytes <= limit) block = system_allocate(place_, bytes);
     }
     if (!block)

@@ -21,7 +21,7 @@ struct GpuTaps {
 
 // Uploaded once for each map, since a captured step may not upload; the same maps come again at every step.
 std::shared_ptr<const GpuTaps> on_gpu(const Taps& taps) {
-  constexpr size_t kMost = 512;
+  constexpr size_t kMost = 4096;  // a training has some 50: those of a step must be there when it is captured
   using Key = std::tuple<int64_t, std::vector<int32_t>, std::vector<int32_t>, std::vector<double>>;
   static auto* cache = new std::map<Key, std::shared_ptr<const GpuTaps>>;
   std::shared_ptr<const GpuTaps>& found = (*cache)[{taps.n_in, taps.first, taps.index, taps.weight}];

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/device.h"
+#include "engine/memory.h"
 #include "kernels/cuda.h"
 
 namespace sga {
@@ -103,17 +104,23 @@ void StepGraph::run(const std::function<void()>& step) {
     auto graph = std::make_shared<cuda::Graph>(s.beside);
     std::string refusal;
     s.hooks.clear(), s.kept.clear();  // of an attempt that an error ended
-    graph->begin(gpu());
     try {
-      const Recording recording(s.hooks, s.kept);
-      step();
-    } catch (const std::exception& e) {
-      if (!graph->abandon(gpu())) throw;  // the step's own error
-      refusal = e.what();
-    } catch (...) {
-      graph->abandon(gpu());
+      graph->begin(gpu());
+    } catch (const LostDevice&) {
       throw;
+    } catch (const Error& e) {
+      refusal = e.what();
     }
+    if (refusal.empty()) try {
+        const Recording recording(s.hooks, s.kept);
+        step();
+      } catch (const std::exception& e) {
+        if (!graph->abandon(gpu())) throw;  // the step's own error
+        refusal = e.what();
+      } catch (...) {
+        graph->abandon(gpu());
+        throw;
+      }
     if (refusal.empty()) refusal = graph->end(gpu());
     if (!refusal.empty()) {
       std::cerr << "warning: a training step could not be captured, so it runs eagerly and slower: "
@@ -123,6 +130,7 @@ void StepGraph::run(const std::function<void()>& step) {
       return step();
     }
     s.graph = std::move(graph);
+    release_cached_memory();  // the eager run's, as much again as the pool's
     replay(*s.graph, s.beside, s.hooks);
   }
 }

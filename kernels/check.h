@@ -11,6 +11,11 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The GPU stopped answering: nothing on it can be used any more in this process.
+struct LostDevice : Error {
+  using Error::Error;
+};
+
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   std::ostringstream text;

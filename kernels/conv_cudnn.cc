@@ -46,7 +46,10 @@ void check(cudnnStatus_t status, const char* what) {
 cudnnHandle_t handle() {
   static const cudnnHandle_t h = [] {
     cudnnHandle_t opened = nullptr;
-    check(cudnnCreate(&opened), "opening cuDNN");
+    if (cudnnCreate(&opened) != CUDNN_STATUS_SUCCESS) {  // for want of memory, maybe
+      cuda::release_cached();
+      check(cudnnCreate(&opened), "opening cuDNN");
+    }
     return opened;
   }();
   return h;

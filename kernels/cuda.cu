@@ -25,6 +25,15 @@ __global__ void set_numbers_kernel(Numbers numbers) {
     *static_cast<float*>(e.to) = e.number;
 }
 
+void (*release_hook)() = nullptr;
+
+void* allocate_or_release(int64_t bytes) {
+  void* block = allocate(bytes);
+  if (block) return block;
+  release_cached();
+  return allocate(bytes);
+}
+
 // What kernels of one stream share.
 class Workspace {
  public:
@@ -40,7 +49,7 @@ class Workspace {
     constexpr int64_t kLeast = 4 << 20;
     if (bytes > size_) {
       const int64_t wanted = bytes > kLeast ? bytes : kLeast;
-      void* const block = allocate(wanted);
+      void* const block = allocate_or_release(wanted);
       if (!block)
         fail("out of memory: a kernel needs ", wanted, " bytes of scratch on the GPU, ", free_memory(),
              " are free; use a smaller image (--max-size, --size) or a smaller --batch");
@@ -53,7 +62,7 @@ class Workspace {
   void make_arrivals(Cuda where) {
     if (arrivals_) return;
     constexpr int64_t kBytes = kMostArrivals * int64_t(sizeof(unsigned));
-    arrivals_ = static_cast<unsigned*>(allocate(kBytes));
+    arrivals_ = static_cast<unsigned*>(allocate_or_release(kBytes));
     if (!arrivals_)
       fail("out of memory: the GPU has no ", kBytes, " bytes left; stop the other programs on it");
     check_cuda(cudaMemsetAsync(arrivals_, 0, size_t(kBytes), where.stream), "clearing counters");
@@ -193,6 +202,11 @@ Cuda open(int index) {
   return {stream, Precision::tf32};
 }
 
+void when_out_of_memory(void (*release)()) { release_hook = release; }
+void release_cached() {
+  if (release_hook) release_hook();
+}
+
 void* allocate(int64_t bytes) {
   void* block = nullptr;
   const cudaError_t status = cudaMalloc(&block, size_t(bytes));
@@ -276,10 +290,11 @@ Graph::~Graph() {
 }
 
 void Graph::begin(Cuda where) {
-  if (lane_) in_use = &lane_->workspace;
-  workspace().make_arrivals(where);
+  Workspace& own = lane_ ? lane_->workspace : workspace();
+  own.make_arrivals(where);
   // Relaxed: the allocator may still get memory, which is safe on the one stream there is.
   check_cuda(cudaStreamBeginCapture(where.stream, cudaStreamCaptureModeRelaxed), "capturing a step");
+  if (lane_) in_use = &own;
   capturing = true;
 }
 

@@ -31,6 +31,11 @@ Cuda open(int index);
 
 /// Null if the device has no such block left.
 void* allocate(int64_t bytes);
+/// What scratch, counters and library handles call before they give up for want of memory: it may release
+/// blocks that are kept for later.
+void when_out_of_memory(void (*release_cached)());
+/// Calls it.
+void release_cached();
 void release(void* block) noexcept;
 int64_t free_memory();
 

@@ -18,7 +18,10 @@ void check(cublasStatus_t status, const char* what) {
 cublasHandle_t handle() {
   static const cublasHandle_t h = [] {
     cublasHandle_t opened = nullptr;
-    check(cublasCreate(&opened), "opening it");
+    if (cublasCreate(&opened) != CUBLAS_STATUS_SUCCESS) {  // for want of memory, maybe
+      cuda::release_cached();
+      check(cublasCreate(&opened), "opening it");
+    }
     return opened;
   }();
   return h;

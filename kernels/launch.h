@@ -21,8 +21,34 @@ namespace sga::kernels {
 /// Blocks of `size` that cover n.
 constexpr int64_t div_up(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
-/// Throws an Error naming the call if it did not return cudaSuccess.
+/// Errors after which every further call in this process fails too.
+inline bool is_lasting(cudaError_t status) {
+  switch (status) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorHardwareStackError:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorUnknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Throws an Error naming the call if it did not return cudaSuccess; LostDevice if no later call can.
 inline void check_cuda(cudaError_t status, const char* what) {
+  if (is_lasting(status))
+    throw LostDevice(
+        std::string(what) + ": the GPU stopped answering with " + cudaGetErrorName(status) + " (" +
+        cudaGetErrorString(status) +
+        "); start again, with --resume where there is one, and if it comes back look into dmesg");
   if (status != cudaSuccess)
     fail(what, ": CUDA answered ", cudaGetErrorName(status), " (", cudaGetErrorString(status), ")");
 }
@@ -60,6 +86,7 @@ void launch(Cuda where, const Launch& l, void (*kernel)(P...), A&&... arguments)
 #endif
   if (status != cudaSuccess) {
     cudaGetLastError();  // cleared, so that the next call is not blamed
+    if (is_lasting(status)) check_cuda(status, l.name);
     fail("kernel ", l.name, ": grid (", l.grid.x, ",", l.grid.y, ",", l.grid.z, "), block (", l.block.x, ",",
          l.block.y, ",", l.block.z, "), ", l.dynamic_smem,
          " bytes of shared memory: ", cudaGetErrorName(status), " (", cudaGetErrorString(status), ")");

@@ -143,7 +143,8 @@ __global__ void past_shared_kernel(float* y) {
 TEST(EmulatorDeath, PastSharedMemory) {
   if (!kSanitized) GTEST_SKIP() << "found by the sanitizers";
   const GpuArray<float> y(int64_t{64});
-  EXPECT_DEATH(complaint(64, past_shared_kernel, y.get()), "out of bounds|buffer-overflow|insufficient space");
+  EXPECT_DEATH(complaint(64, past_shared_kernel, y.get()),
+               "out of bounds|buffer-overflow|insufficient space");
 }
 
 __global__ void past_global_kernel(float* y, int n) { y[threadIdx.x + unsigned(n)] = 1; }
@@ -253,6 +254,22 @@ TEST(Emulator, GraphsReplay) {
       Error);
   forbidden.abandon(test_gpu());
   EXPECT_EQ(x.read()[0], 64);
+}
+
+// Which errors end all work on the GPU, and which only the call at hand.
+TEST(Checks, ALostDeviceIsToldFromAFailedCall) {
+  EXPECT_NO_THROW(check_cuda(cudaSuccess, "copy"));
+  EXPECT_THROW(check_cuda(cudaErrorLaunchFailure, "copy"), LostDevice);
+  EXPECT_THROW(check_cuda(cudaErrorIllegalAddress, "copy"), LostDevice);
+  try {
+    check_cuda(cudaErrorMemoryAllocation, "copy");
+    FAIL();
+  } catch (const LostDevice&) {
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("copy: CUDA answered cudaErrorMemoryAllocation"),
+              std::string::npos);
+  }
 }
 
 }  // namespace

@@ -145,6 +145,8 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
   } catch (const UsageError& error) {
     return report(tool, kWrongUsage,
                   std::string(error.what()) + " (see " + full_name(chosen(app)) + " --help)");
+  } catch (const LostDevice& error) {
+    return report(tool, kNoDevice, error.what());
   } catch (const DeviceError& error) {
     return report(tool, kNoDevice, error.what());
   } catch (const Interrupted& error) {

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "engine/memory.h"
 #include "tools/progress.h"
 #include "tools/run_folder.h"
 #include "tools/singan.h"
@@ -11,7 +12,8 @@ namespace sga {
 namespace {
 
 void train(TrainOptions& options, CLI::App& app) {
-  const std::unique_ptr<Training> training = open_training(options, app);
+  use_device(options.common);  // whose memory is asked for
+  const std::unique_ptr<Training> training = open_training(options, app, available_memory());
   if (!training) return;
   {
     Progress progress(training->steps(), "train", options.common.quiet);

@@ -7,6 +7,7 @@
 
 #include "engine/device.h"
 #include "engine/image.h"
+#include "engine/memory.h"
 #include "tools/page.h"
 #include "tools/progress.h"
 #include "tools/run_folder.h"
@@ -70,12 +71,14 @@ class TrainingOfMany {
     Progress progress(int64_t(items_.size()) * kParts, "train", options_.common.quiet);
     write_page();
     auto page_due = Clock::now() + kPageEvery;
-    bool full = false;  // no memory for one more until another is done
+    int64_t memory = 0;  // that was there while nothing trained
+    bool full = false;   // no room for one more until another is done
     while (!active.empty() || !waiting.empty()) {
       while (!waiting.empty() && int64_t(active.size()) < together && !full) {
         Item* item = waiting.front();
         try {
-          open(*item);
+          if (active.empty()) release_cached_memory(), memory = available_memory();
+          open(*item, memory < 0 ? memory : std::max<int64_t>(0, memory - promised(active)));
         } catch (const DoesNotFit& error) {
           if (!active.empty()) {
             full = true;
@@ -85,6 +88,8 @@ class TrainingOfMany {
         } catch (const UsageError&) {  // true of all pictures
           throw;
         } catch (const DeviceError&) {
+          throw;
+        } catch (const LostDevice&) {
           throw;
         } catch (const Interrupted&) {
           throw;
@@ -101,6 +106,8 @@ class TrainingOfMany {
           item->training->close();
           item->state = "done";
         } catch (const DeviceError&) {
+          throw;
+        } catch (const LostDevice&) {
           throw;
         } catch (const Error& error) {  // losses that are not finite
           give_up(*item, error);
@@ -143,7 +150,7 @@ class TrainingOfMany {
   static constexpr int64_t kParts = 1000;  // of a picture, for the progress: they differ in iterations
 
   // As if `singan train --image PICTURE --out FOLDER` had been called with the options of the whole.
-  void open(Item& item) {
+  void open(Item& item, int64_t available) {
     item.app = std::make_unique<CLI::App>("", app_.get_parent()->get_name());
     CLI::App* sub = item.app->add_subcommand(app_.get_name(), "");
     add_training_options(*sub, item.options);
@@ -158,7 +165,7 @@ class TrainingOfMany {
     words.insert(words.begin(), sub->get_name());
     std::reverse(words.begin(), words.end());  // as CLI11 takes them
     item.app->parse(words);
-    item.training = open_training(item.options, *sub, true);
+    item.training = open_training(item.options, *sub, available, true);
     item.state = item.training ? "in training" : "done";
   }
 
@@ -166,6 +173,13 @@ class TrainingOfMany {
     item.state = "failed";
     item.failure = error.what();
     std::fprintf(stderr, "%s: %s\n", item.picture.filename().c_str(), error.what());
+  }
+
+  // What they will come to need, before they have taken it.
+  static int64_t promised(const std::vector<Item*>& active) {
+    int64_t sum = 0;
+    for (const Item* item : active) sum += item->training->bytes();
+    return sum;
   }
 
   int64_t finished() const {

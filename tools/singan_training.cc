@@ -8,7 +8,9 @@
 
 #include "engine/image.h"
 #include "engine/memory.h"
+#include "models/consingan/forecast.h"
 #include "models/consingan/training.h"
+#include "models/singan/forecast.h"
 #include "models/singan/training.h"
 #include "tools/page.h"
 #include "tools/singan.h"
@@ -188,6 +190,12 @@ class TrainingOf : public Training {
     return model().finished() * config().iterations + (finished() ? 0 : trainer_->iteration());
   }
   int64_t steps() const override { return config().iterations * model().pyramid.count(); }
+  int64_t bytes() const override {
+    if constexpr (std::is_same_v<Trainer, singan::Trainer>)
+      return process_bytes(singan::peak_bytes(config(), model().pyramid, model().channels()));
+    else
+      return process_bytes(consingan::peak_bytes(config(), model().pyramid));
+  }
   std::string note() const override { return note_; }
 
   void advance() override {
@@ -277,7 +285,8 @@ void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
                      o.method);
 }
 
-std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, bool beside) {
+std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, int64_t available,
+                                        bool beside) {
   use_device(options.common);
   if (options.common.out.empty() && !options.forecast) throw UsageError("--out is required");
   const bool goes_on = continues_run(options.common);
@@ -288,7 +297,6 @@ std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, bo
   if (!goes_on) {  // refuse bad pictures before the folder is made
     refuse_options_of_others(options, app);
     const Image image = load_picture(options);
-    const int64_t available = available_memory();
     picture = to_tensor(image);
     if (options.method == "gpnn") {
       gpnn::make_model(gpnn_config(options), picture);

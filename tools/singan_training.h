@@ -33,6 +33,7 @@ class Training {
   virtual void close() = 0;
   virtual int64_t step() const = 0;   ///< iterations done, over all levels
   virtual int64_t steps() const = 0;  ///< of how many
+  virtual int64_t bytes() const = 0;  ///< that the process needs for it, about
   virtual std::string note() const = 0;
   virtual std::string summary() const = 0;  ///< one line for the end
 };
@@ -42,10 +43,11 @@ void add_training_options(CLI::App& sub, TrainOptions& options);
 /// UsageError naming an option that another method has: it would have no effect.
 void refuse_options_of_others(const TrainOptions& options, const CLI::App& app);
 /// Makes or opens the run that `options`, filled from `app`, describe. Bad input is an Error before the
-/// folder is made; DoesNotFit among it. `beside`: other trainings take turns with it. Empty if there is
-/// nothing to train: with --forecast, which is printed, and with methods that need no training, whose files
-/// are written.
-std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, bool beside = false);
+/// folder is made; DoesNotFit among it, if it takes more than `available` bytes (below 0: unknown). `beside`:
+/// other trainings take turns with it. Empty if there is nothing to train: with --forecast, which is printed,
+/// and with methods that need no training, whose files are written.
+std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, int64_t available,
+                                        bool beside = false);
 
 /// All pictures of a folder, a run in a folder of its own for each.
 void train_many(TrainOptions& options, CLI::App& app);

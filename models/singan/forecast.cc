@@ -95,18 +95,18 @@ int64_t peak_bytes(const Config& config, const Pyramid& pyramid, int64_t channel
     // picture.
     const double weights = 9 * n * (3 * n + 2 * c) + 8 * n;
     Size seen = size;
-    double whole = 0;  // beside a window: pictures and noise of the level, the priors of all critic steps
-    if (crops(config, size)) {
+    double whole = 0;  // beside a window
+    if (i > 0 && crops(config, size)) {
       seen = {std::min(size.h, config.crop), std::min(size.w, config.crop)};
-      whole = double(size.h * size.w) * c * double(12 + 4 * config.critic_updates);
+      // Pictures and noise of the level; the frozen generators that make the priors below it and the samples
+      // for the page. Their blocks have other sizes than those of windows, so both stay in the cache.
+      const Size prior = pyramid.levels[size_t(i - 1)];
+      const auto width = double(channels_at(i - 1, config.base_channels));
+      whole = double(size.h * size.w) * (c * double(12 + 4 * config.critic_updates) + 3 * n) +
+              double(config.critic_updates * prior.h * prior.w) * 3 * width;
     }
     const double pixels = double((seen.h - 2) * (seen.w - 2));
     most = std::max(most, below + whole + pixels * (46.5 * n + 30 * c) + 2 * 5 * weights);
-    if (i > 0) {  // a frozen generator on the level below makes the priors
-      const Size prior = pyramid.levels[size_t(i - 1)];
-      const auto width = double(channels_at(i - 1, config.base_channels));
-      most = std::max(most, below + whole + double(config.critic_updates * prior.h * prior.w) * 3 * width);
-    }
     below += 2 * weights + pixels * c;
   }
   return int64_t(4 * most);

@@ -69,7 +69,8 @@ void register_conv_rows(const std::string& shape, const ConvShape& g) {
         register_conv_row(name + " (direct)", g, p, by_engine(ConvEngine::direct, map, g));
       if (!kernels::mma_supports(kind_of(map), g, p)) continue;
       for (int tile = 0; tile <= kernels::kMmaVariants[int(map)]; ++tile)
-        register_conv_row(name + (tile ? " (mma, tile " + std::to_string(tile) + ")" : " (mma)"), g, p,
+        if (kernels::mma_takes(kind_of(map), g, tile))
+          register_conv_row(name + (tile ? " (mma, tile " + std::to_string(tile) + ")" : " (mma)"), g, p,
                           by_tile(tile, map, g));
     }
 }

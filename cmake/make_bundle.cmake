@@ -4,6 +4,7 @@ string(REPLACE "|" ";" PROGRAMS "${PROGRAMS}")
 file(REMOVE_RECURSE ${FOLDER})
 file(COPY ${PROGRAMS} DESTINATION ${FOLDER}/bin)
 file(GLOB programs ${FOLDER}/bin/*)
+file(COPY ${LIBRARIES}/tests/gpu_tests.txt DESTINATION ${FOLDER}/bin)
 
 # What belongs to glibc and to NVIDIA comes from the machine it runs on.
 file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${programs} RESOLVED_DEPENDENCIES_VAR libraries DIRECTORIES ${LIBRARIES}

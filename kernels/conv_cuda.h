@@ -29,6 +29,8 @@ bool prefer_own(ConvKind, const ConvShape&, Precision);
 /// Filters of 3x3, stride 1, c and k multiples of 32, tf32 or bf16, 16-byte aligned arrays, below 2^31
 /// numbers.
 bool mma_supports(ConvKind, const ConvShape&, Precision);
+/// Whether variant 1..kMmaVariants divides the filters of this shape; 0, which chooses one, always.
+bool mma_takes(ConvKind, const ConvShape&, int variant);
 /// conv_mma.cu. `variant`: 0 chooses the tile by the extents, 1..kMmaVariants[kind] are the tiles of its
 /// table.
 inline constexpr int kMmaVariants[3] = {5, 5, 3};

@@ -455,6 +455,12 @@ void weights_variant(Cuda where, const WeightsArguments& a, int64_t n, float* gw
 
 }  // namespace
 
+bool mma_takes(ConvKind kind, const ConvShape& g, int variant) {
+  const int64_t filters = kind == ConvKind::by_data ? g.c : g.k;
+  if (kind == ConvKind::by_weights) return variant == 0 || variant == 3 || filters % 64 == 0;
+  return filters % (variant == 1 ? 128 : variant == 2 || variant == 4 ? 64 : 32) == 0;
+}
+
 bool mma_supports(ConvKind, const ConvShape& g, Precision precision) {
   constexpr int64_t kMost = int64_t(1) << 31;
   const auto fits = [](int64_t a, int64_t b) { return a * b < kMost; };

@@ -12,6 +12,7 @@
 #include "engine/random.h"
 #include "kernels/cuda.h"
 #include "kernels/gemm.h"
+#include "kernels/pointwise.h"
 #include "kernels/reduce.h"
 
 namespace sga::bench {

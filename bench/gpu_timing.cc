@@ -50,7 +50,7 @@ void evict() {
   static float* const block = [] {
     void* const memory = cuda::allocate(4 * kFloats + 256);
     SGA_CHECK(memory, "bench: the GPU has no ", 4 * kFloats, " bytes left to empty its cache with");
-    kernels::fill(gpu(), static_cast<float*>(memory), 0.0f, kFloats);
+    kernels::fill(gpu(), 0.0f, static_cast<float*>(memory), kFloats);
     return static_cast<float*>(memory);
   }();
   kernels::sum(gpu(), block, kFloats, block + kFloats);

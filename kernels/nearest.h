@@ -15,10 +15,10 @@ constexpr int kMostPatchSide = 15;
 /// row i / columns(), column i % columns(). A patch is a vector of numbers() numbers, channels last.
 struct Patches {
   int64_t h = 0, w = 0, c = 0, side = 7;
-  int64_t rows() const { return h - side + 1; }
-  int64_t columns() const { return w - side + 1; }
-  int64_t count() const { return rows() * columns(); }
-  int64_t numbers() const { return side * side * c; }
+  constexpr int64_t rows() const { return h - side + 1; }
+  constexpr int64_t columns() const { return w - side + 1; }
+  constexpr int64_t count() const { return rows() * columns(); }
+  constexpr int64_t numbers() const { return side * side * c; }
 };
 
 /// One step of patch nearest neighbours, `rounds` times; y is `guess` at first:

@@ -2,7 +2,7 @@
 # tests and benches for a GPU, and every library they need but glibc, the driver and NVIDIA's; gpu-check runs it all.
 # Meant for the preset of the same name, which builds for other machines.
 get_property(tests DIRECTORY tests PROPERTY BUILDSYSTEM_TARGETS)
-list(FILTER tests INCLUDE REGEX "_gpu_test$")
+list(FILTER tests INCLUDE REGEX "_gpu_test$|^planted_bugs$")
 get_property(benches DIRECTORY bench PROPERTY BUILDSYSTEM_TARGETS)
 list(FILTER benches INCLUDE REGEX "(steps|gpu_.*)_bench$|^export_step$")
 set(programs singan ganimation singanimation facedata evaluate ${tests} ${benches})

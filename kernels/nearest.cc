@@ -234,7 +234,8 @@ class KeyTree {
           consider(query, index[q - 1] + 1, best);
         if (index[q] >= 0) consider(query, index[q], best);
         descend(query, best);
-        index[q] = best.key, score[q] = best.score;
+        // Scores that are no numbers choose nothing.
+        index[q] = best.key == Best{}.key ? 0 : best.key, score[q] = best.score;
       }
   }
 

@@ -36,8 +36,7 @@ Model official_model() {
       mean.assign(rng.normal(b.mean.shape()));
       var.assign(full(b.var.shape(), 9));
     }
-    m.levels.push_back(
-        {g, singan::FrozenGenerator(g), double(float(i ? 0.1 / i : 1))});
+    m.levels.push_back({g, singan::FrozenGenerator(g), double(float(i ? 0.1 / i : 1))});
   }
   return m;
 }

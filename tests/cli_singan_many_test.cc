@@ -51,20 +51,23 @@ TEST_F(CliSinganMany, EachIsAsIfAlone) {
       run_tool("singan", {"sample", "--model", at("many/b"), "--count", "1", "--quiet", "--out", at("s")})
           .code,
       0);
+  // Each folder goes on by itself.
+  EXPECT_EQ(run_tool("singan", {"train", "--resume", "--quiet", "--out", at("many/b")}).code, 0);
 }
 
 TEST_F(CliSinganMany, OneBrokenPictureIsNamedAndTheOthersAreTrained) {
   write_text(folder / "pictures/bad.png", text_of(folder / "pictures/a.png").substr(0, 300));
   save_png(folder / "pictures/thin.png", test_picture(8, 60));
-  save_png(folder / "pictures/lock.png", test_picture(30, 30));  // not into the file of that name
+  save_png(folder / "pictures/lock.png", test_picture(30, 30));   // not into the file of that name
+  save_png(folder / "pictures/...png", test_picture(30, 30, 2));  // nor into the folder above
   const Outcome outcome = run_tool("singan", many({}));
   EXPECT_EQ(outcome.code, 1);
-  EXPECT_TRUE(contains(outcome.err, "2 of 6 pictures could not be trained on: bad.png, thin.png"))
+  EXPECT_TRUE(contains(outcome.err, "2 of 7 pictures could not be trained on: bad.png, thin.png"))
       << outcome.err;
   const std::string page = text_of(folder / "many/index.html");
   EXPECT_TRUE(contains(page, "bad.png: failed"));
   EXPECT_TRUE(contains(page, "it ends after 300 bytes"));
-  for (const char* name : {"a", "b", "c", "lock.png"})
+  for (const char* name : {"a", "b", "c", "lock.png", "...png"})
     EXPECT_TRUE(fs::exists(folder / "many" / name / "model.safetensors")) << name;
   EXPECT_FALSE(fs::exists(folder / "many/bad"));
   expect_whole_files(folder / "many");
@@ -117,6 +120,10 @@ TEST_F(CliSinganMany, WarmStart) {
   // Without its model it cannot go on, with another neither.
   const auto model = folder / "first/model.safetensors";
   const std::string kept = text_of(model);
+  refused(training({"--image", at("pictures/b.png"), "--warm-start", at("first"), "--force", "--out",
+                    at("first")}),
+          "--force would remove");
+  refused({"train", "--images", at("pictures"), "--resume", "--out", at("first")}, "a run of one picture", 2);
   fs::remove(folder / "warm/model.safetensors");
   write_text(model, text_of(folder / "cold/model.safetensors"));
   refused({"train", "--resume", "--out", at("warm")}, "--warm-start");

@@ -138,6 +138,9 @@ TEST(Gpnn, ModelsGoThroughFiles) {
     const std::string text = error_text([&] { load_model(damaged); });
     EXPECT_TRUE(contains(text, part)) << key << ": " << text;
   }
+  Checkpoint huge = checkpoint;
+  huge.tensors["image"] = affine(checkpoint.get("image"), 1e30);
+  EXPECT_TRUE(contains(error_text([&] { load_model(huge); }), "between -1 and 1"));
   checkpoint.tensors.clear();
   EXPECT_TRUE(contains(error_text([&] { load_model(checkpoint); }), "image"));
 }

@@ -205,6 +205,21 @@ TEST(SinganWarmStart, Refusals) {
             std::string::npos);
 }
 
+// Models of version 0.1 do not say; the official ones are sampled as the official code does.
+TEST(SinganSampleNorm, OfModelsThatDoNotSay) {
+  for (const bool official : {false, true}) {
+    Config config = small(1);
+    if (official) config.keep_bias = true;
+    Trainer trainer(config, picture());
+    trainer.run();
+    Checkpoint checkpoint;
+    store(trainer.model(), checkpoint);
+    checkpoint.metadata.erase("config.sample_norm");
+    EXPECT_EQ(load_model(checkpoint).config.sample_norm,
+              official ? FrozenNorm::running : FrozenNorm::instance);
+  }
+}
+
 // ---- beside others
 
 TEST(SinganBeside, TurnsGiveTheSameBytes) {

@@ -12,6 +12,7 @@
 #include "tools/progress.h"
 #include "tools/run_folder.h"
 #include "tools/singan.h"
+#include "tools/singan_train_gpnn.h"
 #include "tools/singan_training.h"
 
 namespace sga {
@@ -48,13 +49,17 @@ struct Item {
 // a.png trains in a/, unless a.jpg is there too, or the name is that of a file of the whole run.
 std::vector<Item> items_of(const std::vector<fs::path>& pictures) {
   std::map<std::string, int> stems;
-  for (const char* taken : {"lock", "config.json", "index.html"}) stems[taken] = 2;
+  for (const char* reserved : {"lock", "config.json", "index.html", ".", ".."}) stems[reserved] = 2;
   for (const fs::path& p : pictures) ++stems[p.stem().string()];
   std::vector<Item> items(pictures.size());
   for (size_t i = 0; i < items.size(); ++i) {
     const fs::path& p = items[i].picture = pictures[i];
     items[i].folder = stems[p.stem().string()] == 1 ? p.stem().string() : p.filename().string();
   }
+  // x.png, x.jpg and x.png.png would still meet.
+  std::set<std::string> taken;
+  for (Item& item : items)
+    while (!taken.insert(item.folder).second) item.folder += "_";
   return items;
 }
 
@@ -152,6 +157,7 @@ class TrainingOfMany {
   // As if `singan train --image PICTURE --out FOLDER` had been called with the options of the whole.
   void open(Item& item, int64_t available) {
     item.app = std::make_unique<CLI::App>("", app_.get_parent()->get_name());
+    item.app->option_defaults()->always_capture_default();
     CLI::App* sub = item.app->add_subcommand(app_.get_name(), "");
     add_training_options(*sub, item.options);
     std::vector<std::string> words;
@@ -194,7 +200,7 @@ class TrainingOfMany {
   }
 
   void write_page() const {
-    Page page("SinGANs of " + fs::path(options_.images).filename().string());
+    Page page("Pictures of " + fs::path(options_.images).filename().string());
     if (finished() < int64_t(items_.size())) page.refresh_every(int(kPageEvery.count()));
     page.paragraph(std::to_string(finished()) + " of " + std::to_string(items_.size()) +
                    " pictures are done. A click leads to the page of a picture.");
@@ -224,13 +230,21 @@ class TrainingOfMany {
 void train_many(TrainOptions& options, CLI::App& app) {
   use_device(options.common);
   if (options.common.out.empty()) throw UsageError("--out is required");
+  options.images = fs::absolute(options.images).lexically_normal().string();
+  if (options.images.ends_with('/')) options.images.pop_back();
   if (!continues_run(options.common)) {  // bad input leaves no folder behind
     refuse_options_of_others(options, app);
     pictures_in(options.images);
+  } else if (stored_option(options.common.out, "images").empty()) {
+    throw UsageError("--images: " + options.common.out + " holds a run of one picture; choose another --out");
   }
+  if (options.method == "gpnn" ||
+      (options.common.resume && stored_option(options.common.out, "method") == "gpnn"))
+    set_gpnn_defaults(app);
   RunFolder run(options.common.out, options.common.resume, options.common.force,
                 {"singan train", {"index.html"}});
-  run.configure(app, {"save-every", "together", "images"});
+  run.configure(app, {"save-every", "together", "images"},
+                {{"images", [](const fs::path&) { return "any content"; }}, warm_start_file()});
   use_device(options.common);  // the stored precision, if it was not given
   TrainingOfMany many(options, app, run);
   many.train();

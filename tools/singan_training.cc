@@ -84,6 +84,14 @@ std::optional<singan::Model> load_warm(const TrainOptions& o) {
   return *singan;
 }
 
+// --force removes what the run before left in its folder.
+void keep_inputs(const fs::path& out, const fs::path& input) {
+  std::error_code ignored;
+  const fs::path folder = fs::weakly_canonical(input, ignored).parent_path();
+  SGA_CHECK(folder != fs::weakly_canonical(out, ignored), "--force would remove ", input.string(),
+            ", which this training needs; choose another --out");
+}
+
 // ---- what it leaves
 
 /// Reconstruction loss and critic of each level in a diagram of their own: they live on different scales.
@@ -285,6 +293,10 @@ void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
                      o.method);
 }
 
+InputFile warm_start_file() {
+  return {"warm-start", [](const fs::path& p) { return p.empty() ? "" : file_checksum(model_file(p)); }};
+}
+
 std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, int64_t available,
                                         bool beside) {
   use_device(options.common);
@@ -316,14 +328,16 @@ std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, in
       if (const auto warm = load_warm(options)) singan::Trainer(config, picture, &*warm);  // do they fit?
     }
   }
+  if (options.common.force) {
+    keep_inputs(options.common.out, options.image);
+    if (!options.warm_start.empty()) keep_inputs(options.common.out, model_file(options.warm_start));
+  }
   auto run =
       std::make_unique<RunFolder>(options.common.out, options.common.resume, options.common.force,
                                   OwnFiles{"singan train",
                                            {kModelFile, "training.png", "level_#_sample.png",
                                             "level_#_reconstruction.png", "sample_#.png", "index.html"}});
-  run->configure(app, {"save-every"}, {{"image"}, {"warm-start", [](const fs::path& p) {
-                                                     return p.empty() ? "" : file_checksum(model_file(p));
-                                                   }}});
+  run->configure(app, {"save-every"}, {{"image"}, warm_start_file()});
   use_device(options.common);  // the stored precision, if it was not given
   if (options.method == "gpnn") {
     if (!picture) picture = to_tensor(load_picture(options));

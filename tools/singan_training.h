@@ -42,6 +42,8 @@ class Training {
 void add_training_options(CLI::App& sub, TrainOptions& options);
 /// UsageError naming an option that another method has: it would have no effect.
 void refuse_options_of_others(const TrainOptions& options, const CLI::App& app);
+/// The option --warm-start, for RunFolder::configure.
+InputFile warm_start_file();
 /// Makes or opens the run that `options`, filled from `app`, describe. Bad input is an Error before the
 /// folder is made; DoesNotFit among it, if it takes more than `available` bytes (below 0: unknown). `beside`:
 /// other trainings take turns with it. Empty if there is nothing to train: with --forecast, which is printed,

@@ -117,6 +117,10 @@ Model load_model(const Checkpoint& checkpoint) {
   c.seed = singan::parse_seed(checkpoint.meta("config.seed"), "gpnn model: config.seed");
   const Tensor& image = checkpoint.get("image");
   Model m = make_model(c, image);
+  SGA_CHECK(image.dim(3) == 1 || image.dim(3) == 3 || image.dim(3) == 4,
+            "gpnn model: a picture must have 1, 3 or 4 channels, got ", image.shape());
+  for (const float v : to_host<float>(image))  // far beyond, squares would overflow
+    SGA_CHECK(std::abs(v) <= 2, "gpnn model: pixels must lie between -1 and 1, got ", v);
   SGA_CHECK((singan::Size{image.dim(1), image.dim(2)} == m.pyramid.finest()), "gpnn model: a picture of ",
             image.shape(), " is above config.max_size ", c.pyramid.max_size);
   return m;

@@ -152,6 +152,9 @@ Config load_config(const Checkpoint& checkpoint) {
     if (checkpoint.metadata.contains(key) || !came_later(name))
       parse_into(field, checkpoint.meta(key), "singan model: " + key);
   });
+  // Models from before this field: those of the official preset were and are sampled as there.
+  if (!checkpoint.metadata.contains("config.sample_norm") && config.keep_bias)
+    config.sample_norm = FrozenNorm::running;
   check(config);
   return config;
 }

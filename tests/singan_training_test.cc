@@ -137,6 +137,10 @@ TEST(SinganCrop, NeedsLessMemory) {
   const int64_t cropped = peak_bytes(config, pyramid, 3);
   EXPECT_GT(whole, 18'000'000'000);
   EXPECT_LT(cropped, 6'400'000'000);  // 8 GB of process
+  const int last = pyramid.count() - 1;
+  const double flops = iteration_flops(config, pyramid, 3, last);
+  config.crop = 0;
+  EXPECT_LT(flops, 0.5 * iteration_flops(config, pyramid, 3, last));
   config.crop = 2000;
   EXPECT_EQ(peak_bytes(config, pyramid, 3), whole);
   config.crop = 20;

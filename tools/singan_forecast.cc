@@ -64,6 +64,7 @@ void check_memory(const singan::Config& config, singan::Size picture, int64_t ch
         return Demand{pyramid.finest(), process_bytes(singan::peak_bytes(config, pyramid, channels))};
       },
       [&]() -> std::string {
+        if (config.pyramid.super_resolution) return "";  // that tool has no --crop
         const singan::Pyramid pyramid = singan::make_pyramid(picture.h, picture.w, config.pyramid);
         singan::Config cropped = config;
         for (const int64_t side : {512, 384, 256, 192, 128}) {

@@ -41,6 +41,11 @@ double step_flops(const Config& config, Size size, int64_t channels, int64_t wid
          (again ? updates : 1) * 2 * d + (again ? updates - 1 : 0) * g;
 }
 
+// What an iteration trains on of a level.
+Size seen_of(const Config& config, Size size) {
+  return crops(config, size) ? Size{std::min(size.h, config.crop), std::min(size.w, config.crop)} : size;
+}
+
 // Seconds of an iteration on a map of size `size`, without its priors.
 double measured_seconds(const Config& config, Size size, int64_t channels, int64_t width) {
   using Clock = std::chrono::steady_clock;
@@ -81,7 +86,7 @@ double iteration_flops(const Config& config, const Pyramid& pyramid, int64_t cha
   double priors = 0;
   for (int i = 0; i < level; ++i)
     priors += generator_flops(pyramid.levels[size_t(i)], channels, channels_at(i, config.base_channels));
-  return step_flops(config, pyramid.levels[size_t(level)], channels,
+  return step_flops(config, seen_of(config, pyramid.levels[size_t(level)]), channels,
                     channels_at(level, config.base_channels)) +
          double(config.critic_updates) * priors;
 }
@@ -97,7 +102,7 @@ int64_t peak_bytes(const Config& config, const Pyramid& pyramid, int64_t channel
     Size seen = size;
     double whole = 0;  // beside a window
     if (i > 0 && crops(config, size)) {
-      seen = {std::min(size.h, config.crop), std::min(size.w, config.crop)};
+      seen = seen_of(config, size);
       // Pictures and noise of the level; the frozen generators that make the priors below it and the samples
       // for the page. Their blocks have other sizes than those of windows, so both stay in the cache.
       const Size prior = pyramid.levels[size_t(i - 1)];
@@ -122,7 +127,7 @@ std::vector<double> iteration_seconds(const Config& config, const Pyramid& pyram
   for (int i = pyramid.count() - 1; i >= 0; --i) {  // the largest level of each number of channels first
     const int64_t width = channels_at(i, config.base_channels);
     if (!seconds_per_flop.contains(width)) {
-      Size size = pyramid.levels[size_t(i)];
+      Size size = seen_of(config, pyramid.levels[size_t(i)]);
       const auto most = int64_t(std::sqrt(map_elements / double(width)));
       if (size.h * size.w > most * most) size = {most, most};
       const double measured = measured_seconds(config, size, channels, width) - floor;

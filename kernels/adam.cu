@@ -1,6 +1,6 @@
 // Adam over up to 256 tensors in one launch.
 //
-//   adam_kernel   grid: chunks of 1024 numbers over all tensors, at most 1056 blocks; block 256; shared 12
+//   adam_kernel   grid: chunks of 1024 numbers over all tensors, at most 1056 blocks; block 256; shared 24
 //                 bytes. Moves 28 bytes a number: reads p g m v, writes p m v.
 //
 // many.cuh shares the tensors out. A thread takes one quad of each array of a chunk, four loads in flight.

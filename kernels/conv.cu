@@ -9,7 +9,7 @@
 //   x (N,H,W,C)   image n, row h, column v, channel c      w (K,R,S,C)   filter k, tap (r,s), channel c
 //   y (N,P,Q,K)   image n, row p, column q, filter k       extents are members of ConvShape g
 //
-//   grid      outputs / 256, block 256, no shared memory, no scratch
+//   grid      outputs / 256, block 256, no shared memory, no scratch; the tuned variant is conv_mma.cu
 //   work      2 N P Q K R S C operations for each of the three
 //   bytes     x, w and y once in theory, 72 operations a byte for 3x3 filters, 32 of 32 channels. A thread
 //             here loads two numbers for two operations, a quarter of an operation a byte; only the caches

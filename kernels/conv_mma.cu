@@ -8,8 +8,9 @@
 //
 // product: forward and by data. A block computes Rows x 16 pixels of Filters filters. It keeps the pixels it
 // reads, (Rows+2) x 18 with 64 or 128 bytes of channels each, in shared memory for all nine taps: x comes
-// from global memory 1.4 to 1.7 times, not 9. Filters of one tap come by asynchronous copies, three in
-// flight; the next pixels arrive piece by piece, one ninth during each tap, and are rounded on the way.
+// from global memory 1.4 to 1.7 times, not 9. Filters of one tap come by asynchronous copies, two in
+// flight while a third is multiplied; the next pixels arrive piece by piece, one ninth during each tap, and
+// are rounded on the way.
 //   grid (tiles, k/Filters), block 128 or 256, 13 to 93 KiB; variants: rows and filters of a tile
 //
 // weights: by weights. A block owns Filters x 32 channels x 9 taps of gw, in registers, and walks over its

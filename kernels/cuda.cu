@@ -1,4 +1,6 @@
-// The GPU as the engine sees it. Everything here is host code, but for two small kernels.
+// The GPU as the engine sees it. Everything here is host code, but for two small kernels: probe_kernel, one
+// thread that does nothing, to learn whether this GPU runs our code, and set_numbers_kernel, one block that
+// writes up to Numbers::kMost numbers given as arguments (grid 1, shared 0).
 #include "kernels/cuda.h"
 
 #include <algorithm>

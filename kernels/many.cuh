@@ -1,7 +1,7 @@
 // One launch over many arrays of different lengths, in chunks of 1024 numbers: the nets here have many small
 // parameters and a few large ones, and a launch for each costs more than its work.
 //
-// The table of arrays is an argument of the kernel, up to 14 KB: nothing is copied to the device, and a
+// The table of arrays is an argument of the kernel, up to 17 KB: nothing is copied to the device, and a
 // captured launch keeps it. A block finds the array of a chunk by bisection and goes on to the chunk one grid
 // further, so that a net of a few large arrays and one of many small ones both keep all multiprocessors busy.
 #pragma once

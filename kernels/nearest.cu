@@ -7,11 +7,11 @@
 //                     grid patches/8   block 256   shared 0      writes 4 * patches * (numbers + 1)
 // minima_kernel     a block a row of a tile: the smallest distance in it, and whose
 //                     grid rows   block 256   shared 64          reads 4 * rows * columns, mostly from the L2
-// normalise_kernel  scale of the keys from their own nearest queries
-// vote_kernel       a thread a number of the picture: it gathers from the patches that cover it, so nothing
-// is
-//                     added into memory and the order of additions is fixed
-//                     block 256   shared 0                       reads side^2 indices and values, from caches
+// normalise_kernel  a thread a key: its scale, from the distance to its nearest query
+//                     grid keys/256   block 256   shared 0       moves 8 * keys
+// vote_kernel       a thread a number of the picture: it gathers from the patches that cover it; nothing is
+//                     added into memory, so the order of additions is fixed
+//                     grid numbers/256   block 256   shared 0    reads side^2 indices and values, from caches
 //
 // The product is the work: 2 * queries * keys * numbers operations, 580e9 at 188x250 with patches of 7.
 #include "kernels/nearest.h"

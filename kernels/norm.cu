@@ -28,9 +28,10 @@
 //            1 launch   grid n * c/strip   block 512   shared 5 to 12 KB
 // chunks   Few big images need more blocks than they have strips: the pixels are cut into chunks of 256 or
 //          more, a block each. Sums of a chunk go to scratch; the block that arrives last adds up the chunks
-//          of its strip and works out the coefficients. A second launch writes. About 1024 blocks, 8 for each
-//          of an H200's 132 processors.
-//            2 launches   grid n * c/32 * chunks   block 256   shared 2 to 6 KB
+//          of its strip and works out the coefficients. A second launch writes. At most about 1024 blocks
+//          (736 for an image of 188x250x128); an H200 holds 264 to 528 of them at a time, as a thread keeps
+//          58 (grad) to 104 (grad2) registers.
+//            2 launches   grid n * c/32 * chunks   block 256   shared 2 to 11 KB
 // Packs of 4 need c % 4 == 0 and arrays aligned to 16 bytes; else packs are of 1. norm_variant() chooses; its
 // bounds are estimates until a bench on a GPU moves them.
 //

@@ -17,7 +17,8 @@ struct NormShape {
 ///   mean = <x>,  rstd = 1 / sqrt(<(x-mean)^2> + eps),  q = (x - mean) * rstd
 ///   y = act(gamma * q + beta),  act(u) = u > 0 ? u : slope * u
 /// gamma and beta are both null (1 and 0) or both given. mean, rstd: (n,c).
-/// Two passes for the statistics (the plain variance is exact where E[x^2]-E[x]^2 is not) and one to write.
+/// The CPU takes two passes for the statistics (exact where E[x^2]-E[x]^2 is not) and one to write; the GPU
+/// one pass and one, see norm.cu.
 template <class T>
 void instance_norm(Cpu, NormShape, const T* x, const T* gamma, const T* beta, T eps, T slope, T* y, T* mean,
                    T* rstd);

@@ -3,9 +3,9 @@
 //   draw_kernel   a thread the four numbers of one Philox block: grid ceil(n / 1024), block 256, shared 0.
 //                 Writes 4 n bytes and reads nothing. uniform is bound by memory; normal by arithmetic: ten
 //                 rounds and two logarithms, roots, sines and cosines are some 300 instructions for 16 bytes.
-//   window_kernel normal_window: rows by row_grid(), a thread the part of one Philox block that lies in its
-//   row:
-//                 at the two ends of a row up to three of the four numbers are thrown away.
+//   window_kernel normal_window: grid by row_grid(), block 256, shared 0. A thread the part of one Philox
+//                 block that lies in its row; at the two ends of a row up to three of the four numbers are
+//                 thrown away.
 #include "kernels/random.h"
 
 #include "kernels/access.cuh"

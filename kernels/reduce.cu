@@ -12,8 +12,8 @@
 //                        on the columns, in as many rows as fit, and add up rows that far apart; then the
 //                        rows of threads are added in pairs. grid A * strips * chunks (up to 528 if chunks >
 //                        1), block 256, 4 KB of shared memory
-//   expand_kernel        a thread an item (quad or float) of y, a block some rows of y; no division but for
-//   rows.
+//   expand_kernel        a thread an item (quad or float) of y; no division but for rows.
+//                        grid by row_grid(), block 256, no shared memory
 //
 // Each moves 4 bytes for every number of x and of y. Where a sum is cut into chunks, the chunks' sums go to
 // scratch and the block that finishes last adds them up, so one launch does it all. How many chunks depends

@@ -1,6 +1,7 @@
 // Running statistics: a few hundred numbers, in one launch instead of eight small ones for every image.
 //
-//   track_statistics   grid c / 256, block 256: a thread a channel, images in order; bytes 8 n c + 16 c
+//   track_statistics   grid c / 256, block 256, shared 0: a thread a channel, images in order; bytes 8 n c +
+//   16 c
 #include "kernels/access.cuh"
 #include "kernels/statistics.h"
 

@@ -9,6 +9,7 @@
 
 #include "engine/checkpoint.h"
 #include "engine/memory.h"
+#include "engine/ops.h"
 #include "tests/cli.h"
 #include "tests/picture_bytes.h"
 
@@ -369,6 +370,22 @@ TEST_F(CliSingan, TrainingsThatDoNotFitAreRefused) {
   const size_t at_number = said.find("--max-size ") + 11;
   const std::string fits = said.substr(at_number, said.find(' ', at_number) - at_number);
   EXPECT_LT(std::stoi(fits), 4000) << said;
+}
+
+// As if the run came from a machine with more memory.
+TEST_F(CliSingan, TrainingsThatDoNotFitAreNotResumed) {
+  if (available_host_memory("/") > 60'000'000'000) GTEST_SKIP() << "this machine has the memory";
+  train("run");
+  Checkpoint checkpoint = load_checkpoint(folder / "run/checkpoint.safetensors");
+  checkpoint.tensors["image"] = zeros({1, 4000, 4000, 3});
+  checkpoint.metadata["config.max_size"] = "4000";
+  checkpoint.metadata["pyramid.levels"] += " 4000x4000";
+  checkpoint.metadata["train.levels"] = "3";
+  save_checkpoint(folder / "run/checkpoint.safetensors", checkpoint);
+  fs::remove(folder / "run/checkpoint.previous.safetensors");
+  const Outcome outcome = run_tool("singan", {"train", "--resume", "--device", "cpu", "--out", at("run")});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(contains(outcome.err, "to go on with this training takes about ")) << outcome.err;
 }
 
 }  // namespace

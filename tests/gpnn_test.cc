@@ -57,6 +57,16 @@ TEST(Gpnn, WithoutNoiseItIsThePicture) {
   }
 }
 
+TEST(Gpnn, PicturesBeyondTheLimitsAreRefusedBeforeTheWork) {
+  Config config;
+  config.pyramid = {.min_size = 300, .max_size = 1100};
+  const Model m = make_model(config, zeros({1, 1100, 1000, 1}));
+  Rng rng;
+  singan::SampleOptions options;
+  options.scale_h = options.scale_v = 10;
+  EXPECT_TRUE(contains(error_text([&] { random_sample(m, options, rng); }), "11000")) << "110 Mpx";
+}
+
 TEST(Gpnn, SamplesDifferBySeedAlone) {
   for (const int64_t c : {1, 2, 3, 4}) {
     const Model m = make_model(small(4), picture(26, 30, c));

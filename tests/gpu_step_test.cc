@@ -9,6 +9,7 @@
 #include "engine/step_graph.h"
 #include "kernels/check.h"
 #include "kernels/cuda.h"
+#include "models/consingan/training.h"
 #include "models/ganimation/training.h"
 #include "models/singan/sampling.h"
 #include "models/singan/training.h"
@@ -244,6 +245,64 @@ TEST(SinganBeside, TurnsGiveWhatOneAfterTheOtherGives) {
     return states;
   };
   EXPECT_TRUE(train(true) == train(false));
+}
+
+struct ConsinganRun {
+  std::vector<Bytes> states;
+  std::vector<double> losses;
+};
+
+// Trained in turns or one after the other; three stages, of which two learn.
+ConsinganRun train_consingan(int trainings, bool beside) {
+  std::vector<std::unique_ptr<consingan::Trainer>> trainers;
+  for (int i = 0; i < trainings; ++i) {
+    consingan::Config config;
+    config.min_size = 12, config.max_size = 20;
+    config.stages = 3, config.concurrent = 2, config.channels = 4;
+    config.iterations = 6 + i, config.critic_updates = config.generator_updates = 2;
+    config.seed = uint64_t(i);
+    trainers.push_back(std::make_unique<consingan::Trainer>(config, picture(22, 26, 3)));
+    if (beside) trainers.back()->run_beside_others();
+  }
+  ConsinganRun run;
+  const singan::Observer observe = [&](const singan::Progress& p) {
+    if (p.measured)
+      for (const double v : {p.losses.d_real - p.losses.d_fake, p.losses.penalty, p.losses.g_rec})
+        run.losses.push_back(v);
+    return true;
+  };
+  if (beside)
+    for (bool going = true; going;) {
+      going = false;
+      for (auto& t : trainers) t->advance(), going = going || !t->finished();
+    }
+  for (auto& t : trainers) {
+    t->run(observe);
+    Checkpoint checkpoint;
+    t->store(checkpoint);
+    run.states.push_back(encode_checkpoint(checkpoint));
+  }
+  return run;
+}
+
+TEST(ConsinganStep, CapturedEqualsEagerAndFollowsTheCpu) {
+  const auto train = [] { return train_consingan(1, false); };
+  const ConsinganRun captured = stepping(true, train), eager = stepping(false, train);
+  EXPECT_TRUE(captured.states == eager.states);
+  EXPECT_EQ(captured.losses, eager.losses);
+  set_device("cpu");
+  const ConsinganRun cpu = train();
+  set_device("cuda");
+  set_precision(Precision::fp32);
+  ASSERT_GE(cpu.losses.size(), 9u);  // three numbers a level
+  ASSERT_EQ(captured.losses.size(), cpu.losses.size());
+  for (size_t i = 0; i < cpu.losses.size(); ++i)
+    EXPECT_NEAR(captured.losses[i], cpu.losses[i], 0.02 * double(1 + i / 3) * std::abs(cpu.losses[i]) + 2e-3)
+        << i;
+}
+
+TEST(ConsinganBeside, TurnsGiveWhatOneAfterTheOtherGives) {
+  EXPECT_TRUE(train_consingan(2, true).states == train_consingan(2, false).states);
 }
 
 // A level trained again on priors in few colours.

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "engine/ops.h"
+#include "models/singan/noise.h"
 #include "models/singan/sampling.h"
 #include "models/singan/super_resolution.h"
 #include "tests/error_text.h"
@@ -317,6 +318,25 @@ TEST(SuperResolution, NoiseIsAChoiceAndTilesFit) {
     EXPECT_EQ(to_host<float>(enlarge(false, 1).whole()), to_host<float>(enlarge(false, 2).whole()));
     EXPECT_LE(largest_difference(noisy, tiled(enlarge(true, 1), 40, 33)), *name == 'd' ? 1e-5 : 2e-2);
   }
+}
+
+// As in a training with noise padding, there is noise beyond the border too.
+TEST(SuperResolution, NoisePaddingIsKept) {
+  Config config = super_resolution_preset("default", 1.2);
+  config.noise_padding = true;
+  const Model model = untrained(config);
+  const int level = model.finished() - 1;
+  Rng rng(3), same(3);
+  const SuperResolution r = super_resolution(model, model.image, 1.2, true, rng);
+  const NoiseField field = draw_field(same, model.dtype());
+  const Size padded = noise_size(config, r.size);
+  ASSERT_EQ(padded, (Size{r.size.h + 2 * kBorder, r.size.w + 2 * kBorder}));
+  const Tensor z = field(0, padded, model.channels(), {0, 0, padded.h, padded.w});
+  NoGrad off;
+  const Tensor prior = imresize_to(model.image, r.size, config.resize);
+  EXPECT_LE(largest_difference(to_host<float>(run_level(model, level, z, prior, FrozenNorm::running)),
+                               to_host<float>(r.climb.whole())),
+            1e-5);
 }
 
 TEST(SuperResolution, RequestsThatCannotBe) {

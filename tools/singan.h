@@ -51,6 +51,8 @@ void check_memory(const singan::Config& config, singan::Size picture, int64_t ch
 void check_memory(const consingan::Config& config, singan::Size picture, int64_t available);
 /// Error if a sample will not fit.
 void check_memory(const consingan::Model& model, const singan::SampleOptions& options, int64_t available);
+/// "1.25 GB"
+std::string gigabytes(int64_t bytes);
 /// One line: how long and how much memory from iteration `begun` of level `level` on.
 std::string forecast(const singan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
                      int level, int64_t begun, int64_t available);

@@ -7,6 +7,7 @@
 
 #include "engine/device.h"
 #include "engine/image.h"
+#include "engine/memory.h"
 #include "engine/ops.h"
 #include "tools/page.h"
 #include "tools/progress.h"
@@ -109,6 +110,9 @@ void compare(const CompareCommand& o, CLI::App& app) {
     all.push_back(open(path));
     check_same_picture(all.front(), all.back());
   }
+  for (const Compared& c : all)
+    if (const auto* grown = std::get_if<consingan::Model>(&c.model))
+      check_memory(*grown, {}, available_memory());
   RunFolder run(o.common.out, false, o.common.force,
                 {"singan compare", {"training.png", "run_#_sample_#.png", "compare.png", "index.html"}});
   run.configure(app);
@@ -130,6 +134,13 @@ void compare(const CompareCommand& o, CLI::App& app) {
       }
   }
 
+  // A row for each model, of as many samples as one picture can hold.
+  int64_t h = 0, w = 0;
+  for (const Compared& c : all) h = std::max(h, c.samples[0].height), w = std::max(w, c.samples[0].width);
+  constexpr int64_t kRoom = 32;  // for gaps and labels
+  const int64_t columns = std::clamp(
+      std::min(kMaxSide / (w + kRoom), kMaxPixels / ((h + kRoom) * (w + kRoom) * int64_t(all.size()))),
+      int64_t{1}, o.count);
   std::vector<Image> sheet;
   std::vector<std::string> labels;
   Page page("Models of one picture");
@@ -147,12 +158,13 @@ void compare(const CompareCommand& o, CLI::App& app) {
     std::vector<Page::Picture> pictures;
     for (int64_t k = 0; k < o.count; ++k) {
       pictures.push_back({numbered(stem.c_str(), k), "sample " + std::to_string(k)});
+      if (k >= columns) continue;
       sheet.push_back(all[i].samples[size_t(k)]);
       labels.push_back(k == 0 ? all[i].method : "");
     }
     page.pictures(all[i].method + ": " + all[i].run, pictures);
   }
-  save_png(run / "compare.png", contact_sheet(sheet, o.count, labels));
+  save_png(run / "compare.png", contact_sheet(sheet, columns, labels));
   page.write(run / "index.html");
   std::printf("%s: %zu models, %lld samples of each; open %s\n", run.path().c_str(), all.size(),
               static_cast<long long>(o.count), (run / "index.html").c_str());

@@ -12,12 +12,6 @@
 namespace sga {
 namespace {
 
-std::string gigabytes(int64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, bytes < 10'000'000'000 ? "%.2f GB" : "%.0f GB", double(bytes) / 1e9);
-  return text;
-}
-
 std::string duration_text(double seconds) {
   const auto whole = [](double v) { return std::to_string(std::llround(v)); };
   if (seconds < 99.5) return whole(std::max(1.0, seconds)) + " s";
@@ -53,6 +47,12 @@ void refuse_beyond(
 }
 
 }  // namespace
+
+std::string gigabytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, bytes < 10'000'000'000 ? "%.2f GB" : "%.0f GB", double(bytes) / 1e9);
+  return text;
+}
 
 void check_memory(const singan::Config& config, singan::Size picture, int64_t channels, int64_t available) {
   refuse_beyond(

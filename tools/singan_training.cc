@@ -174,6 +174,16 @@ void publish(const Trainer& trainer, int64_t iteration, const RunFolder& run, co
   page.write(run / "index.html");
 }
 
+// That the process needs for what is left of a training, about.
+int64_t bytes_of(const auto& trainer) {
+  if (trainer.finished()) return 0;
+  const auto& model = trainer.model();
+  if constexpr (std::is_same_v<decltype(model), const singan::Model&>)
+    return process_bytes(singan::peak_bytes(model.config, model.pyramid, model.channels()));
+  else
+    return process_bytes(consingan::peak_bytes(model.config, model.pyramid));
+}
+
 template <class Trainer>
 class TrainingOf : public Training {
  public:
@@ -198,12 +208,7 @@ class TrainingOf : public Training {
     return model().finished() * config().iterations + (finished() ? 0 : trainer_->iteration());
   }
   int64_t steps() const override { return config().iterations * model().pyramid.count(); }
-  int64_t bytes() const override {
-    if constexpr (std::is_same_v<Trainer, singan::Trainer>)
-      return process_bytes(singan::peak_bytes(config(), model().pyramid, model().channels()));
-    else
-      return process_bytes(consingan::peak_bytes(config(), model().pyramid));
-  }
+  int64_t bytes() const override { return bytes_of(*trainer_); }
   std::string note() const override { return note_; }
 
   void advance() override {
@@ -345,15 +350,20 @@ std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, in
                  fs::path(options.image).filename().string(), options.common.quiet);
     return nullptr;
   }
-  if (options.method == "consingan") {
-    auto trainer = make_trainer<consingan::Trainer>(*run, options, consingan_config(options), picture);
-    return std::make_unique<TrainingOf<consingan::Trainer>>(std::move(run), options, std::move(trainer),
-                                                            beside);
-  }
+  const auto training = [&](auto trainer) -> std::unique_ptr<Training> {
+    // A new run was asked before its folder was made; one that goes on may be on a smaller machine now.
+    if (const int64_t bytes = bytes_of(*trainer); available >= 0 && bytes > available)
+      throw DoesNotFit("singan: to go on with this training takes about " + gigabytes(bytes) +
+                       " of memory and " + gigabytes(available) +
+                       " are available; end other programs, or go on where there is more");
+    using Trainer = std::decay_t<decltype(*trainer)>;
+    return std::make_unique<TrainingOf<Trainer>>(std::move(run), options, std::move(trainer), beside);
+  };
+  if (options.method == "consingan")
+    return training(make_trainer<consingan::Trainer>(*run, options, consingan_config(options), picture));
   const auto warm = load_warm(options);
-  auto trainer =
-      make_trainer<singan::Trainer>(*run, options, singan_config(options), picture, warm ? &*warm : nullptr);
-  return std::make_unique<TrainingOf<singan::Trainer>>(std::move(run), options, std::move(trainer), beside);
+  return training(
+      make_trainer<singan::Trainer>(*run, options, singan_config(options), picture, warm ? &*warm : nullptr));
 }
 
 void add_training_options(CLI::App& sub, TrainOptions& o) {

@@ -33,7 +33,7 @@ class Training {
   virtual void close() = 0;
   virtual int64_t step() const = 0;   ///< iterations done, over all levels
   virtual int64_t steps() const = 0;  ///< of how many
-  virtual int64_t bytes() const = 0;  ///< that the process needs for it, about
+  virtual int64_t bytes() const = 0;  ///< that the process needs for what is left of it, about
   virtual std::string note() const = 0;
   virtual std::string summary() const = 0;  ///< one line for the end
 };

@@ -175,7 +175,12 @@ class Expansion {
     }
     const singan::Config config = training_config(i);
     std::optional<singan::Model> first;
-    if (i > 0) first = singan::load_model(trained(0));
+    if (i > 0) {
+      SGA_CHECK(fs::exists(trained(0)), "singanimation: ", trained(0).string(), ", which training ",
+                expressions_[i].name, " starts from, was removed; remove ",
+                (folder(0) / "manifest.csv").string(), " too, and --resume makes that expression again");
+      first = singan::load_model(trained(0));
+    }
     const singan::Model* warm = first ? &*first : nullptr;
     std::optional<singan::Trainer> trainer;
     if (has_checkpoint(unfinished(i)))

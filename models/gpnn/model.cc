@@ -142,6 +142,9 @@ Tensor random_sample(const Model& m, const singan::SampleOptions& o, Rng& rng) {
   SGA_CHECK(size.h >= m.config.patch && size.w >= m.config.patch, "gpnn: at these scale factors level ",
             o.start_level, " is ", size.w, "x", size.h, " pixels, smaller than a patch of ", m.config.patch,
             "; take larger factors or a higher start scale");
+  const singan::Size finest = m.size(m.finished() - 1);
+  singan::check_picture_size({int64_t(std::nearbyint(double(finest.h) * o.scale_v)),
+                              int64_t(std::nearbyint(double(finest.w) * o.scale_h))});
   NoGrad off;
   const bool own_shape = o.scale_h == 1 && o.scale_v == 1;
   const double alpha = own_shape ? kInfinity : m.config.alpha;

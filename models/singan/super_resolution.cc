@@ -58,9 +58,12 @@ SuperResolution super_resolution(const Model& model, const Tensor& picture, doub
   }
   const int64_t channels = picture.dim(3);
   const NoiseField field = draw_field(rng, model.dtype());
-  const Climb::Noise draw = [=](int rung, const Window& w) {
-    const Tensor z = field(rung, rungs[size_t(rung)].size, official && rung == 0 ? 1 : channels, w);
-    return expand(z, {1, w.h, w.w, channels});
+  const int64_t border = model.config.noise_padding ? kBorder : 0;
+  const Climb::Noise draw = [=, config = model.config](int rung, const Window& w) {
+    const Window map{w.top, w.left, w.h + 2 * border, w.w + 2 * border};  // of the noise, border and all
+    const Size padded = noise_size(config, rungs[size_t(rung)].size);
+    const Tensor z = field(rung, padded, official && rung == 0 ? 1 : channels, map);
+    return expand(z, {1, map.h, map.w, channels});
   };
   return {Climb(model, picture, rungs, noise ? draw : Climb::Noise{}),
           {std::min(size.h, from.h), std::min(size.w, from.w)}};

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The kernel families in PyTorch, eager and compiled, at the shapes and under the names of gpu_kernels_bench.
+"""The kernel families in PyTorch, eager and compiled, at the shapes of gpu_kernels_bench and, but for chains
+of forward and derivatives, under its names.
 
 Each is timed as there: from a graph of 20 runs where the data stays in the L2, else alone with the L2 emptied before.
 """

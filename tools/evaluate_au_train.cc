@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "engine/image.h"
 #include "models/judge/agreement.h"
 #include "models/judge/training.h"
 #include "tools/evaluate.h"
@@ -15,7 +16,7 @@
 namespace sga {
 namespace {
 
-constexpr const char* kJudgeFile = "judge.safetensors";
+constexpr const char *kJudgeFile = "judge.safetensors", *kFacesFile = "faces.png";
 
 struct Options {
   CommonOptions common;
@@ -61,12 +62,37 @@ Card measure(const judge::AuRegressor& judge, const FaceSet& set, const std::vec
   return card;
 }
 
+// Faces spread over those for tests, with two units under each.
+Image faces_of(const judge::AuRegressor& judge, const FaceSet& set, const std::vector<int64_t>& faces) {
+  constexpr size_t kShown = 24;
+  std::vector<int64_t> shown;
+  for (size_t i = 0; i < faces.size() && shown.size() < kShown;
+       i += std::max<size_t>(1, faces.size() / kShown))
+    shown.push_back(faces[i]);
+  const std::vector<ActionUnits> read = judge::read_faces(judge, set, shown);
+  std::vector<Image> cells;
+  std::vector<std::string> labels;
+  for (size_t i = 0; i < shown.size(); ++i) {
+    cells.push_back(set.image(shown[i]));
+    std::string text;
+    for (const int unit : {12, 25}) {
+      const auto au = size_t(index_of(unit));
+      char part[48];
+      std::snprintf(part, sizeof part, "%s%.1f %.1f", text.empty() ? "" : "  ",
+                    5 * double(set.record(shown[i]).labels[au]), 5 * double(read[i][au]));
+      text += part;
+    }
+    labels.push_back(text);
+  }
+  return contact_sheet(cells, 8, labels);
+}
+
 void train(Options& o, CLI::App& app) {
   use_device(o.common);
   std::optional<RunFolder> opened;
   const auto open_folder = [&] {
     opened.emplace(o.common.out, o.common.resume, o.common.force,
-                   OwnFiles{"evaluate au-train", {kJudgeFile, "index.html"}});
+                   OwnFiles{"evaluate au-train", {kJudgeFile, kFacesFile, "index.html"}});
     opened->configure(app, {"save-minutes", "about"},
                       {{"data", [](const fs::path& path) { return FaceSet(path).identity(); }}});
   };
@@ -102,6 +128,8 @@ void train(Options& o, CLI::App& app) {
     page.paragraph(card.metadata["training"] + "; tested on " + card.metadata["heldout.faces"] +
                    " faces it was not trained on.");
     page.table({"unit", "name", "Pearson", "ICC(3,1)", "MAE of 5"}, card.rows);
+    save_png(run / kFacesFile, faces_of(trainer.regressor(), set, test));
+    page.picture({kFacesFile, "AU12 and AU25 of faces for tests, of 5: label, judge"});
     page.curves("Loss", read_metrics(run / "metrics.jsonl", "step", {"loss"}), "iteration");
     page.write(run / "index.html");
     return card;

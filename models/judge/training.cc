@@ -38,6 +38,8 @@ Trainer::Trainer(const TrainingConfig& config, const FaceSet& set, std::vector<i
   SGA_CHECK(!faces_.empty(), "judge: there are no faces to train on");
   SGA_CHECK(config.batch >= 2 && config.batch <= 4096, "judge: the batch must be 2 to 4096, got ",
             config.batch);
+  SGA_CHECK(config.lr > 0 && config.lr <= 1, "judge: the learning rate must lie between 0 and 1, got ",
+            config.lr);
   for (size_t au = 0; au < kActionUnitCount; ++au) {
     double sum = 0, squares = 0;
     for (int64_t face : faces_) sum += double(set.record(face).labels[au]);

@@ -12,6 +12,12 @@
 namespace sga {
 namespace {
 
+std::string gigabytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, bytes < 10'000'000'000 ? "%.2f GB" : "%.0f GB", double(bytes) / 1e9);
+  return text;
+}
+
 std::string duration_text(double seconds) {
   const auto whole = [](double v) { return std::to_string(std::llround(v)); };
   if (seconds < 99.5) return whole(std::max(1.0, seconds)) + " s";
@@ -48,12 +54,6 @@ void refuse_beyond(
 
 }  // namespace
 
-std::string gigabytes(int64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, bytes < 10'000'000'000 ? "%.2f GB" : "%.0f GB", double(bytes) / 1e9);
-  return text;
-}
-
 void check_memory(const singan::Config& config, singan::Size picture, int64_t channels, int64_t available) {
   refuse_beyond(
       available, picture, config.pyramid.max_size, config.pyramid.min_size,
@@ -84,6 +84,13 @@ void check_memory(const consingan::Config& config, singan::Size picture, int64_t
     const singan::Pyramid pyramid = consingan::make_pyramid(picture.h, picture.w, changed);
     return Demand{pyramid.finest(), process_bytes(consingan::peak_bytes(changed, pyramid))};
   });
+}
+
+void check_memory_to_go_on(int64_t bytes, int64_t available) {
+  if (available >= 0 && bytes > available)
+    throw DoesNotFit("singan: to go on with this training takes about " + gigabytes(bytes) +
+                     " of memory and " + gigabytes(available) +
+                     " are available; end other programs, or go on where there is more");
 }
 
 void check_memory(const consingan::Model& model, const singan::SampleOptions& options, int64_t available) {

@@ -351,11 +351,7 @@ std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, in
     return nullptr;
   }
   const auto training = [&](auto trainer) -> std::unique_ptr<Training> {
-    // A new run was asked before its folder was made; one that goes on may be on a smaller machine now.
-    if (const int64_t bytes = bytes_of(*trainer); available >= 0 && bytes > available)
-      throw DoesNotFit("singan: to go on with this training takes about " + gigabytes(bytes) +
-                       " of memory and " + gigabytes(available) +
-                       " are available; end other programs, or go on where there is more");
+    check_memory_to_go_on(bytes_of(*trainer), available);
     using Trainer = std::decay_t<decltype(*trainer)>;
     return std::make_unique<TrainingOf<Trainer>>(std::move(run), options, std::move(trainer), beside);
   };

@@ -169,6 +169,28 @@ TEST_F(CliGpnn, ComparesMethodsOnOnePage) {
   EXPECT_FALSE(fs::exists(folder / "page/run_1_sample_001.png"));
 }
 
+// The sheet holds as many samples as a picture may; their files are all there.
+TEST_F(CliGpnn, SheetsOfWidePicturesFit) {
+  save_png(folder / "picture.png", test_picture(14, 1400));
+  train("run", {"--max-size", "1400", "--noise", "0"});
+  const Outcome outcome =
+      run_tool("singan", {"compare", at("run"), at("run"), "--count", "50", "--quiet", "--out", at("page")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(fs::exists(folder / "page/run_1_sample_049.png"));
+  const ImageInfo sheet = image_info(read_file(folder / "page/compare.png"), "compare.png");
+  EXPECT_GT(sheet.width, 40 * 1400);
+  EXPECT_LE(sheet.width, kMaxSide);
+}
+
+// Before any sample is drawn.
+TEST_F(CliGpnn, SheetsThatCannotBe) {
+  save_png(folder / "picture.png", test_picture(1000, 14));
+  train("run", {"--max-size", "1000"});
+  Words many = {"compare", "--count", "1", "--out", at("bad")};
+  for (int i = 0; i < 70; ++i) many.push_back(at("run"));
+  expect_refused("singan", many, 1, "70 models below one another make a sheet of 46x72240 pixels");
+}
+
 TEST_F(CliGpnn, ComparesNothingElse) {
   train("run");
   save_png(folder / "picture.png", test_picture(32, 40, 2));

@@ -56,6 +56,14 @@ TEST_F(CliGpnn, FromAPictureToSamples) {
   EXPECT_EQ(differences(made, contents(folder / "run"), {"config.json"}), Words{});
   train("again");
   EXPECT_EQ(differences(made, contents(folder / "again"), {"config.json"}), Words{});
+  // One that was stopped is made whole.
+  for (const char* name : {"index.html", "sample_004.png", "sample_005.png"})
+    fs::remove(folder / "again" / name);
+  ASSERT_EQ(run_tool("singan", {"train", "--resume", "--quiet", "--out", at("again")}).code, 0);
+  EXPECT_EQ(differences(made, contents(folder / "again"), {"config.json"}), Words{});
+  for (const Words& option : {Words{"--save-every", "3"}, {"--iterations", "0"}})
+    expect_refused("singan", Words{"train", "--resume", "--out", at("run")} + option, 2,
+                   option[0] + " is an option of --method singan, not of gpnn");
   train("other", {"--seed", "7"});
   EXPECT_NE(text_of(folder / "other/sample_000.png"), made.at("sample_000.png"));
   train("quiet", {"--noise", "0", "--completeness", "inf"});

@@ -281,21 +281,24 @@ std::unique_ptr<Trainer> make_trainer(const RunFolder& run, const TrainOptions& 
 }  // namespace
 
 void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
+  // A run that goes on keeps its method.
+  const std::string stored = continues_run(o.common) ? stored_option(o.common.out, "method") : "";
+  const std::string& method = stored.empty() ? o.method : stored;
   const auto refuse = [&](const std::vector<std::string>& methods, const std::vector<const char*>& names) {
-    if (std::find(methods.begin(), methods.end(), o.method) != methods.end()) return;
+    if (std::find(methods.begin(), methods.end(), method) != methods.end()) return;
     for (const char* name : names)
-      if (app.count(name))
+      if (const CLI::Option* option = app.get_option_no_throw(name); option && option->count())
         throw UsageError(std::string(name) + " is an option of --method " + methods.front() + ", not of " +
-                         o.method + "; leave it out");
+                         method + "; leave it out");
   };
   refuse({"singan"}, {"--plateau", "--noise-padding", "--forecast", "--crop", "--warm-start"});
   refuse({"singan", "gpnn"}, {"--scale-factor"});
-  refuse({"singan", "consingan"}, {"--preset", "--iterations", "--critic-steps", "--save-every"});
+  refuse({"singan", "consingan"},
+         {"--preset", "--iterations", "--critic-steps", "--save-every", "--together"});
   refuse({"consingan"}, {"--stages", "--lr-scale"});
   refuse({"gpnn"}, {"--noise", "--completeness"});
-  if (o.method != "singan" && o.preset == "official")
-    throw UsageError("--preset official is SinGAN's; choose quick, standard or full for --method " +
-                     o.method);
+  if (method != "singan" && o.preset == "official")
+    throw UsageError("--preset official is SinGAN's; choose quick, standard or full for --method " + method);
 }
 
 InputFile warm_start_file() {
@@ -310,9 +313,9 @@ std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, in
   if (app.count("--image") == 0 && !goes_on)
     throw UsageError("--image is required, unless --resume goes on with a run");
   if (options.method == "gpnn") set_gpnn_defaults(app);
+  refuse_options_of_others(options, app);
   Tensor picture;
   if (!goes_on) {  // refuse bad pictures before the folder is made
-    refuse_options_of_others(options, app);
     const Image image = load_picture(options);
     picture = to_tensor(image);
     if (options.method == "gpnn") {

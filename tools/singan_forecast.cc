@@ -26,6 +26,18 @@ std::string duration_text(double seconds) {
   return whole(seconds / 86400) + " days";
 }
 
+std::string forecast_line(const singan::Pyramid& pyramid, int64_t iterations,
+                          const std::vector<double>& seconds, int64_t bytes, int level, int64_t begun,
+                          int64_t available) {
+  double total = 0;
+  for (int i = level; i < pyramid.count(); ++i)
+    total += seconds[size_t(i)] * double(iterations - (i == level ? begun : 0));
+  return "forecast: " + std::to_string(pyramid.count()) + " levels up to " + text_of(pyramid.finest()) +
+         ", " + std::to_string(iterations) + " iterations each, in about " + duration_text(total) + " and " +
+         gigabytes(process_bytes(bytes)) + " of memory" +
+         (available < 0 ? "" : " (" + gigabytes(available) + " available)");
+}
+
 struct Demand {
   singan::Size finest;
   int64_t bytes;
@@ -107,14 +119,14 @@ void check_memory(const consingan::Model& model, const singan::SampleOptions& op
 
 std::string forecast(const singan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
                      int level, int64_t begun, int64_t available) {
-  const std::vector<double> seconds = singan::iteration_seconds(config, pyramid, channels);
-  double total = 0;
-  for (int i = level; i < pyramid.count(); ++i)
-    total += seconds[size_t(i)] * double(config.iterations - (i == level ? begun : 0));
-  return "forecast: " + std::to_string(pyramid.count()) + " levels up to " + text_of(pyramid.finest()) +
-         ", " + std::to_string(config.iterations) + " iterations each, in about " + duration_text(total) +
-         " and " + gigabytes(process_bytes(singan::peak_bytes(config, pyramid, channels))) + " of memory" +
-         (available < 0 ? "" : " (" + gigabytes(available) + " available)");
+  return forecast_line(pyramid, config.iterations, singan::iteration_seconds(config, pyramid, channels),
+                       singan::peak_bytes(config, pyramid, channels), level, begun, available);
+}
+
+std::string forecast(const consingan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
+                     int level, int64_t begun, int64_t available) {
+  return forecast_line(pyramid, config.iterations, consingan::iteration_seconds(config, pyramid, channels),
+                       consingan::peak_bytes(config, pyramid), level, begun, available);
 }
 
 }  // namespace sga

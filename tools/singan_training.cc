@@ -192,11 +192,10 @@ class TrainingOf : public Training {
       : run_(std::move(run)), options_(std::move(options)), trainer_(std::move(trainer)) {
     if (beside) trainer_->run_beside_others();
     run_->rewind_metrics("step", double(step()));
-    if constexpr (std::is_same_v<Trainer, singan::Trainer>)
-      if (!options_.common.quiet && !trainer_->finished())
-        std::printf("%s\n", forecast(config(), model().pyramid, model().channels(), model().finished(),
-                                     trainer_->iteration(), available_memory())
-                                .c_str());
+    if (!options_.common.quiet && !trainer_->finished())
+      std::printf("%s\n", forecast(config(), model().pyramid, model().channels(), model().finished(),
+                                   trainer_->iteration(), available_memory())
+                              .c_str());
     std::fflush(stdout);  // into a log, too, before the work
     show(trainer_->finished() ? 0 : trainer_->iteration());
     saved_ = Clock::now();
@@ -291,10 +290,10 @@ void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
         throw UsageError(std::string(name) + " is an option of --method " + methods.front() + ", not of " +
                          method + "; leave it out");
   };
-  refuse({"singan"}, {"--plateau", "--noise-padding", "--forecast", "--crop", "--warm-start"});
+  refuse({"singan"}, {"--plateau", "--noise-padding", "--crop", "--warm-start"});
   refuse({"singan", "gpnn"}, {"--scale-factor"});
   refuse({"singan", "consingan"},
-         {"--preset", "--iterations", "--critic-steps", "--save-every", "--together"});
+         {"--preset", "--iterations", "--critic-steps", "--save-every", "--together", "--forecast"});
   refuse({"consingan"}, {"--stages", "--lr-scale"});
   refuse({"gpnn"}, {"--noise", "--completeness"});
   if (method != "singan" && o.preset == "official")
@@ -318,22 +317,26 @@ std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, in
   if (!goes_on) {  // refuse bad pictures before the folder is made
     const Image image = load_picture(options);
     picture = to_tensor(image);
+    std::string told;  // by --forecast
     if (options.method == "gpnn") {
       gpnn::make_model(gpnn_config(options), picture);
     } else if (options.method == "consingan") {
       const consingan::Config config = consingan_config(options);
       consingan::check(config);
+      const singan::Pyramid pyramid = consingan::make_pyramid(image.height, image.width, config);
       check_memory(config, {image.height, image.width}, available);
+      if (options.forecast) told = forecast(config, pyramid, image.channels, 0, 0, available);
     } else {
       const singan::Config config = singan_config(options);
       singan::check(config);
       const singan::Pyramid pyramid = singan::make_pyramid(image.height, image.width, config.pyramid);
       check_memory(config, {image.height, image.width}, image.channels, available);
-      if (options.forecast) {
-        std::printf("%s\n", forecast(config, pyramid, image.channels, 0, 0, available).c_str());
-        return nullptr;
-      }
+      if (options.forecast) told = forecast(config, pyramid, image.channels, 0, 0, available);
       if (const auto warm = load_warm(options)) singan::Trainer(config, picture, &*warm);  // do they fit?
+    }
+    if (options.forecast) {
+      std::printf("%s\n", told.c_str());
+      return nullptr;
     }
   }
   if (options.common.force) {

@@ -136,6 +136,45 @@ class Watch {
     return contact_sheet(cells, 1 + 2 * int64_t(presets_.size()), labels);
   }
 
+  /// A row a face: itself with its label, the edit to a smile with what the discriminator reads off it, mask,
+  /// colour, and the way back to the face's own units. Values of AU 6, 12 and 25.
+  Image details(const Generator& generator, const Discriminator& d) const {
+    NoGrad off;
+    const int64_t n = std::min<int64_t>(6, shown_.images.dim(0));
+    const Tensor x = slice(shown_.images, 0, 0, n), own = slice(shown_.source_aus, 0, 0, n);
+    const std::vector<ActionUnits> targets(
+        size_t(n), target_action_units(presets_.front(), EditMode::set, 1, {}, limits_));
+    const GeneratorOutput there = generator.forward(x, ganimation::to_tensor(targets));
+    const Tensor edit = composite(there, x);
+    const Tensor back = composite(generator.forward(edit, own), edit);
+    const std::vector<ActionUnits> label = to_action_units(own),
+                                   read = to_action_units(d.aus(d.features(edit))),
+                                   again = to_action_units(d.aus(d.features(back)));
+    const auto values = [](const char* what, const ActionUnits& units) {
+      std::string text = what;
+      for (const int unit : {6, 12, 25}) {
+        char part[16];
+        std::snprintf(part, sizeof part, " %.1f", double(units[size_t(index_of(unit))]));
+        text += part;
+      }
+      return text;
+    };
+    std::vector<Image> cells;
+    std::vector<std::string> labels;
+    for (int64_t i = 0; i < n; ++i) {
+      const auto k = size_t(i);
+      cells.push_back(to_image(x, i)), labels.push_back(values("is", label[k]));
+      cells.push_back(to_image(edit, i)), labels.push_back(values("edit", read[k]));
+      cells.push_back(convert_channels(to_image(affine(there.attention, 2, -1), i), 3));
+      labels.push_back("mask");
+      cells.push_back(to_image(there.colour, i)), labels.push_back("colour");
+      cells.push_back(to_image(back, i)), labels.push_back(values("back", again[k]));
+    }
+    // Twice the size: there must be room for the numbers.
+    for (Image& cell : cells) cell = resize_image(cell, 2 * cell.height, 2 * cell.width);
+    return contact_sheet(cells, 5, labels);
+  }
+
   /// Mean squared error of the discriminator's action units on held-out faces, the share of the labels'
   /// variance it explains, and how much an edit to each preset moves its reading of the preset's units (1: as
   /// asked).
@@ -202,6 +241,8 @@ void write_page(const RunFolder& run, const TrainingConfig& c, int64_t iteration
   page.table({{"iterations", std::to_string(iteration) + " of " + std::to_string(c.iterations())},
               {"face size", std::to_string(c.generator.size) + " px"}});
   page.pictures("Held-out faces: edits and where they keep the photograph (white)", {{"faces.png", ""}});
+  page.pictures("Towards a smile and back; AU 6, 12 and 25 as labelled, then as the discriminator reads them",
+                {{"details.png", ""}});
   const fs::path metrics = run / "metrics.jsonl";
   page.curves("Generator", read_metrics(metrics, "step", {"g_fake", "g_aus", "g_cycle", "g_mask"}),
               "iteration");
@@ -225,7 +266,8 @@ void train(TrainOptions& o, CLI::App& app) {
   const auto open_folder = [&] {
     opened.emplace(o.common.out, o.common.resume, o.common.force,
                    OwnFiles{"ganimation train",
-                            {"model.safetensors", "faces.png", "index.html", "events.out.tfevents.#.sga"}});
+                            {"model.safetensors", "faces.png", "details.png", "index.html",
+                             "events.out.tfevents.#.sga"}});
     // A run may be prolonged, and its weights and rates adjusted, on the way.
     opened->configure(app,
                       {"save-minutes", "log-every", "precision", "steps", "epochs", "lr", "critic-lr",
@@ -277,6 +319,9 @@ void train(TrainOptions& o, CLI::App& app) {
     const Image faces_now = watch.sheet(trainer.best_generator());
     save_png(run / "faces.png", faces_now);
     events.picture(trainer.iteration(), "faces", faces_now);
+    const Image details = watch.details(trainer.best_generator(), trainer.discriminator());
+    save_png(run / "details.png", details);
+    events.picture(trainer.iteration(), "details", details);
     std::vector<std::pair<std::string, double>> values{{"step", double(trainer.iteration())}};
     for (const auto& value : watch.measure(trainer.best_generator(), trainer.discriminator()))
       values.push_back(value);

@@ -218,6 +218,8 @@ void train(TrainOptions& o, CLI::App& app) {
   if (goes_on) open_folder();  // options that are not given come from there
   use_device(o.common);        // the stored precision, if it was not given
   const FaceSet set(o.data);
+  if (const std::string damage = set.damage(); !damage.empty())
+    std::fprintf(stderr, "warning: %s: %s\n", o.data.c_str(), damage.c_str());
   const std::vector<int64_t> faces = set.indices(true);
   const TrainingConfig config = training_config(o, set, int64_t(faces.size()));
   Trainer trainer(config);
@@ -261,9 +263,10 @@ void train(TrainOptions& o, CLI::App& app) {
   auto saved = Clock::now();
   double gauge = 0.5;
   bool warned = false;
+  BatchLoader loader(sampler, config.batch, config.seed, trainer.iteration());
   int64_t updates = trainer.generator_updates();
   while (trainer.iteration() < config.iterations()) {
-    trainer.step(sampler.draw(config.batch, trainer.rng()));
+    trainer.step(loader.next());
     const int64_t i = trainer.iteration();
     const bool learned = trainer.generator_updates() > updates;  // else terms of the generator are missing
     updates = trainer.generator_updates();

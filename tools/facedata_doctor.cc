@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <set>
 
 #include "engine/exif.h"
@@ -29,9 +30,11 @@ constexpr float kShown = 0.2f;        ///< intensity 1 of 5
 constexpr int64_t kAdvised = 10'000;  ///< faces; what the authors of the method advise
 constexpr double kConfidence = 0.88;  ///< below it labels are often wrong
 constexpr size_t kShownFaces = 24;    ///< of a finding
+constexpr int64_t kRim = 3;           ///< of that grid: hair and background
 constexpr int64_t kGrid = 16;         ///< faces are compared as greys of 16x16
 constexpr double kFlat = 0.03, kDark = 0.08, kBright = 0.92;  ///< spread and mean of the greys, 0..1
 constexpr double kAlike = 2.0 / 255;   ///< mean difference of greys below which two faces are one
+constexpr double kOdd = 3.5;           ///< robust standard deviations below the middle likeness
 constexpr double kLabelsDiffer = 0.2;  ///< of some AU, 0..1
 
 enum class Level { good, note, problem };
@@ -155,18 +158,29 @@ std::vector<Look> look_at_all(const FaceSet& set, const std::vector<int64_t>& fa
     looks.push_back(look_at(set, i));
     progress.advance();
   }
-  // The mean face of normalised greys, and everyone's correlation with it.
-  std::vector<double> mean(static_cast<size_t>(kGrid * kGrid));
-  const auto normal = [](const Look& l, size_t k) {
-    return (static_cast<double>(l.grey[k]) - l.mean) / std::max(l.spread, 1e-6);
+  // Correlation of the middle, where the face is and not its hair and background, with that of the mean face.
+  const auto middle = [](const Look& l) {
+    std::vector<double> values;
+    double mean = 0, squares = 0;
+    for (int64_t y = kRim; y < kGrid - kRim; ++y)
+      for (int64_t x = kRim; x < kGrid - kRim; ++x)
+        mean += values.emplace_back(static_cast<double>(l.grey[static_cast<size_t>(y * kGrid + x)]));
+    mean /= static_cast<double>(values.size());
+    for (double& v : values) v -= mean, squares += v * v;
+    for (double& v : values) v /= std::sqrt(std::max(squares, 1e-12));
+    return values;
   };
-  for (const Look& l : looks)
-    for (size_t k = 0; k < mean.size(); ++k) mean[k] += normal(l, k) / static_cast<double>(looks.size());
-  double length = 0;
-  for (const double v : mean) length += v * v;
+  std::vector<double> mean;
+  for (const Look& l : looks) {
+    const std::vector<double> values = middle(l);
+    mean.resize(values.size());
+    for (size_t k = 0; k < values.size(); ++k) mean[k] += values[k];
+  }
+  const double length = std::sqrt(std::inner_product(mean.begin(), mean.end(), mean.begin(), 0.0));
   for (Look& l : looks) {
-    for (size_t k = 0; k < mean.size(); ++k) l.likeness += normal(l, k) * mean[k];
-    l.likeness /= std::sqrt(std::max(length, 1e-12) * static_cast<double>(mean.size()));
+    const std::vector<double> values = middle(l);
+    l.likeness =
+        std::inner_product(values.begin(), values.end(), mean.begin(), 0.0) / std::max(length, 1e-12);
   }
   return looks;
 }
@@ -243,8 +257,7 @@ std::vector<Finding> examine_faces(const FaceSet& set, const std::vector<int64_t
     const double middle = median(likeness);
     std::vector<double> away;
     for (const double v : likeness) away.push_back(std::abs(v - middle));
-    const double limit =
-        middle - std::max(0.2, 5 * 1.4826 * median(away));  // five robust standard deviations
+    const double limit = middle - std::max(0.2, kOdd * 1.4826 * median(away));
     std::vector<size_t> odd;
     for (size_t k = 0; k < faces.size(); ++k)
       if (looks[k].spread >= kFlat && looks[k].likeness < limit) odd.push_back(k);
@@ -504,20 +517,20 @@ void examine_sources(const DoctorOptions& o, CLI::App& app) {
   }
   std::vector<Finding> findings;
   const auto add = [&](Level level, const std::vector<std::string>& names, const std::string& thing,
-                       const std::string& why) {
-    if (!names.empty()) findings.push_back({level, counted(names.size(), thing), why + ": " + list(names)});
+                       const std::string& which) {
+    if (!names.empty()) findings.push_back({level, counted(names.size(), thing) + " " + which, list(names)});
   };
-  add(Level::problem, undecodable, "picture", "cannot be decoded");
-  add(Level::problem, bad, "label", "cannot be used");
-  add(Level::problem, missing, "label", "its picture is missing");
-  add(Level::problem, same_name, "picture", "has the name of another one in another folder");
-  add(Level::note, unlabelled, "picture", "has no label");
-  add(Level::note, several, "picture", "has labels of several faces");
-  add(Level::note, unsure, "label", "has a confidence below 0.88");
-  add(Level::note, repeated, "picture", "has the bytes of another one");
+  add(Level::problem, undecodable, "picture", "that cannot be decoded");
+  add(Level::problem, bad, "label", "that cannot be used");
+  add(Level::problem, missing, "label", "without a picture");
+  add(Level::problem, same_name, "picture", "named like another one in another folder");
+  add(Level::note, unlabelled, "picture", "without a label");
+  add(Level::note, several, "picture", "with labels of several faces");
+  add(Level::note, unsure, "label", "of a confidence below 0.88");
+  add(Level::note, repeated, "picture", "with the bytes of another one");
   std::vector<std::string> absent;
   for (const int au : labels.missing_aus) absent.push_back("AU " + std::to_string(au));
-  add(Level::problem, absent, "action unit", "is missing in the labels");
+  add(Level::problem, absent, "action unit", "missing in the labels");
   if (turned > 0)
     findings.push_back(
         {Level::note, counted(static_cast<size_t>(turned), "picture") + " turned by EXIF",

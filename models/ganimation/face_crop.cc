@@ -34,22 +34,23 @@ struct Taps {
 
 /// Taps at one place (input pixel j has its centre at j); `scale` above 1 widens the filter, which makes it
 /// an average.
-Taps taps_at(double centre, double scale) {
-  Taps tap;
+void taps_at(double centre, double scale, Taps& tap) {
   tap.first = static_cast<int64_t>(std::ceil(centre - 2 * scale));
   const auto last = static_cast<int64_t>(std::floor(centre + 2 * scale));
-  double sum = 0;
-  for (int64_t j = tap.first; j <= last; ++j) sum += cubic((static_cast<double>(j) - centre) / scale);
-  for (int64_t j = tap.first; j <= last; ++j)
-    tap.weights.push_back(static_cast<float>(cubic((static_cast<double>(j) - centre) / scale) / sum));
-  return tap;
+  tap.weights.clear();
+  float sum = 0;
+  for (int64_t j = tap.first; j <= last; ++j) {
+    tap.weights.push_back(static_cast<float>(cubic((static_cast<double>(j) - centre) / scale)));
+    sum += tap.weights.back();
+  }
+  for (float& w : tap.weights) w /= sum;
 }
 
 /// Taps of `count` output pixels whose centres lie at start + i * step.
 std::vector<Taps> make_taps(double start, double step, int64_t count) {
   std::vector<Taps> taps;
   for (int64_t i = 0; i < count; ++i)
-    taps.push_back(taps_at(start + static_cast<double>(i) * step, std::max(1.0, step)));
+    taps_at(start + static_cast<double>(i) * step, std::max(1.0, step), taps.emplace_back());
   return taps;
 }
 
@@ -106,20 +107,24 @@ template <class Place>
 Image turned(const Image& in, int64_t h, int64_t w, double scale_x, double scale_y, const Place& place) {
   const int64_t c = in.channels;
   Image out{h, w, c, std::vector<float>(static_cast<size_t>(h * w * c))};
+  Taps across, down;
   for (int64_t y = 0; y < h; ++y)
     for (int64_t x = 0; x < w; ++x) {
       const std::optional<Point> at = place(y, x);
       if (!at) continue;
-      const Taps across = taps_at(at->x - 0.5, std::max(1.0, scale_x)),
-                 down = taps_at(at->y - 0.5, std::max(1.0, scale_y));
+      taps_at(at->x - 0.5, std::max(1.0, scale_x), across);
+      taps_at(at->y - 0.5, std::max(1.0, scale_y), down);
+      const auto columns = static_cast<int64_t>(across.weights.size());
+      const bool inside = across.first >= 0 && across.first + columns <= in.width;
       float* to = out.at(y, x);
       for (size_t i = 0; i < down.weights.size(); ++i) {
         const int64_t row = std::clamp<int64_t>(down.first + static_cast<int64_t>(i), 0, in.height - 1);
-        for (size_t k = 0; k < across.weights.size(); ++k) {
-          const float* p =
-              in.at(row, std::clamp<int64_t>(across.first + static_cast<int64_t>(k), 0, in.width - 1));
-          const float weight = down.weights[i] * across.weights[k];
+        const float* p = in.at(row, inside ? across.first : 0);
+        for (int64_t k = 0; k < columns; ++k) {
+          if (!inside) p = in.at(row, std::clamp<int64_t>(across.first + k, 0, in.width - 1));
+          const float weight = down.weights[i] * across.weights[static_cast<size_t>(k)];
           for (int64_t j = 0; j < c; ++j) to[j] += weight * p[j];
+          p += c;
         }
       }
     }

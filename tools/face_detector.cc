@@ -1,6 +1,7 @@
 #include "tools/face_detector.h"
 
 #include <algorithm>
+#include <cmath>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/objdetect.hpp>
@@ -11,9 +12,13 @@ namespace {
 
 constexpr const char* kFace = "haarcascade_frontalface_alt2.xml";
 constexpr const char* kEye = "haarcascade_eye_tree_eyeglasses.xml";
+constexpr const char* kOpenEye = "haarcascade_eye.xml";  ///< finds more, and places them less well
 constexpr int64_t kLongSide = 800;
 /// Overlapping hits that make a face believable without an eye: closed, shaded or covered eyes.
 constexpr int kSure = 20;
+constexpr int kFaceSide = 200;  ///< eyes are looked for in faces of this width
+/// Where the eyes of a face are, in widths of its rectangle: their distance, and their height.
+constexpr double kApart = 0.385, kEyeHeight = 0.39, kOddPair = 0.5;
 
 fs::path find_cascades(const fs::path& folder) {
   std::vector<fs::path> places = {"/usr/share/opencv4/haarcascades", "/usr/local/share/opencv4/haarcascades",
@@ -21,10 +26,12 @@ fs::path find_cascades(const fs::path& folder) {
   if (!folder.empty()) places = {folder};
   std::string tried;
   for (const fs::path& place : places) {
-    if (fs::is_regular_file(place / kFace) && fs::is_regular_file(place / kEye)) return place;
+    if (fs::is_regular_file(place / kFace) && fs::is_regular_file(place / kEye) &&
+        fs::is_regular_file(place / kOpenEye))
+      return place;
     tried += (tried.empty() ? "" : ", ") + place.string();
   }
-  fail("cannot find OpenCV's face cascades ", kFace, " and ", kEye, " in ", tried,
+  fail("cannot find OpenCV's face cascades ", kFace, ", ", kEye, " and ", kOpenEye, " in ", tried,
        "; install the package opencv-data");
 }
 
@@ -40,7 +47,7 @@ void load(cv::CascadeClassifier& cascade, const fs::path& path) {
 }  // namespace
 
 struct FaceDetector::Cascades {
-  cv::CascadeClassifier face, eye;
+  cv::CascadeClassifier face, eye, open_eye;
 
   /// Faces of at least 1/share of the smaller side. The time goes into the small ones, so large ones are
   /// searched first.
@@ -56,12 +63,40 @@ struct FaceDetector::Cascades {
     return faces;
   }
 
-  bool has_eye(const cv::Mat& picture, const cv::Rect& r) {
+  bool has_eye(const cv::Mat& picture, const cv::Rect& r) { return !eyes(eye, picture, r).empty(); }
+
+  /// Rectangles of eyes in the upper part of a face, in shares of the face's width from its top left corner.
+  static std::vector<cv::Rect2d> eyes(cv::CascadeClassifier& cascade, const cv::Mat& picture,
+                                      const cv::Rect& r) {
     cv::Mat upper;
-    cv::resize(picture({r.x, r.y, r.width, r.height * 6 / 10}), upper, {200, 120}, 0, 0, cv::INTER_LINEAR);
-    std::vector<cv::Rect> eyes;
-    eye.detectMultiScale(upper, eyes, 1.1, 3, 0, {24, 24}, {90, 90});
-    return !eyes.empty();
+    cv::resize(picture({r.x, r.y, r.width, r.height * 6 / 10}), upper, {kFaceSide, kFaceSide * 6 / 10}, 0, 0,
+               cv::INTER_LINEAR);
+    std::vector<cv::Rect> found;
+    cascade.detectMultiScale(upper, found, 1.1, 3, 0, {24, 24}, {90, 90});
+    std::vector<cv::Rect2d> shares;
+    for (const cv::Rect& e : found)
+      shares.emplace_back(double(e.x) / kFaceSide, double(e.y) / kFaceSide, double(e.width) / kFaceSide,
+                          double(e.height) / kFaceSide);
+    return shares;
+  }
+
+  /// The two eyes of a face in shares of its width, or nothing: of all pairs the one most like a face.
+  static std::optional<std::array<Point, 2>> pair_of_eyes(cv::CascadeClassifier& cascade,
+                                                          const cv::Mat& picture, const cv::Rect& r) {
+    const std::vector<cv::Rect2d> all = eyes(cascade, picture, r);
+    std::optional<std::array<Point, 2>> best;
+    double least = kOddPair;
+    for (const cv::Rect2d& a : all)
+      for (const cv::Rect2d& b : all) {
+        const Point left{a.x + a.width / 2, a.y + a.height / 2}, right{b.x + b.width / 2, b.y + b.height / 2};
+        const double apart = right.x - left.x;
+        if (apart <= 0) continue;
+        const double odd = std::abs(apart - kApart) / kApart + std::abs((left.x + right.x) / 2 - 0.5) +
+                           std::abs((left.y + right.y) / 2 - kEyeHeight) +
+                           0.5 * std::abs(right.y - left.y) / apart;
+        if (odd < least) least = odd, best = {{left, right}};
+      }
+    return best;
   }
 };
 
@@ -69,6 +104,7 @@ FaceDetector::FaceDetector(const fs::path& folder) : cascades_(std::make_unique<
   const fs::path place = find_cascades(folder);
   load(cascades_->face, place / kFace);
   load(cascades_->eye, place / kEye);
+  load(cascades_->open_eye, place / kOpenEye);
   cv::setNumThreads(1);  // rectangles in the same order in every run
 }
 FaceDetector::~FaceDetector() = default;
@@ -86,19 +122,28 @@ std::vector<FaceRectangle> FaceDetector::detect(const Image& photo) {
 
   std::vector<cv::Rect> found = cascades_->search(bytes, 3);
   if (found.empty()) found = cascades_->search(bytes, 12);
+  cv::Point border;
   if (found.empty()) {  // a face cut so close that it touches the edge is found once there is something
                         // around it
-    const int border = std::max(bytes.rows, bytes.cols) / 4;
-    cv::copyMakeBorder(bytes, bytes, border, border, border, border, cv::BORDER_REPLICATE);
+    border.x = border.y = std::max(bytes.rows, bytes.cols) / 4;
+    cv::copyMakeBorder(bytes, bytes, border.y, border.y, border.x, border.x, cv::BORDER_REPLICATE);
     found = cascades_->search(bytes, 4);
-    for (cv::Rect& r : found) r -= cv::Point(border, border);
   }
   std::sort(found.begin(), found.end(), [](const cv::Rect& a, const cv::Rect& b) {
     return std::tuple(b.width, a.y, a.x) < std::tuple(a.width, b.y, b.x);
   });
+  cv::equalizeHist(bytes, bytes);
   std::vector<FaceRectangle> faces;
-  for (const cv::Rect& r : found)
-    faces.push_back({r.x / scale, r.y / scale, r.width / scale, r.height / scale});
+  for (const cv::Rect& r : found) {
+    FaceRectangle face{(r.x - border.x) / scale, (r.y - border.y) / scale, r.width / scale, r.height / scale};
+    auto eyes = Cascades::pair_of_eyes(cascades_->eye, bytes, r);
+    if (!eyes) eyes = Cascades::pair_of_eyes(cascades_->open_eye, bytes, r);
+    if (eyes) {
+      for (Point& eye : *eyes) eye = {face.x + eye.x * face.width, face.y + eye.y * face.width};
+      face.eyes = eyes;
+    }
+    faces.push_back(face);
+  }
   return faces;
 }
 

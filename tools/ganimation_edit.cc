@@ -63,7 +63,7 @@ void edit(EditOptions& o, CLI::App& app) {
   const std::vector<FaceRectangle> faces = FaceDetector().detect(photo);
   SGA_CHECK(!faces.empty(), "no face was found in ", o.image,
             "; give a photograph with one upright, frontal face");
-  const FaceBox box = box_from_detection(faces.front(), parse_crop_recipe(model.card().crop_recipe).margin);
+  const FaceBox box = box_from_detection(faces.front(), parse_crop_recipe(model.card().crop_recipe));
   const EditMode mode = o.mode == "add" ? EditMode::add : EditMode::set;
   ActionUnits source{};
   if (mode == EditMode::add) {

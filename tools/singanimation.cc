@@ -90,7 +90,7 @@ class Expansion {
     stop_if_interrupted();
     SGA_CHECK(!faces.empty(), "no face was found in ", options.image,
               "; give a photograph with one upright, frontal face");
-    box_ = box_from_detection(faces.front(), parse_crop_recipe(model_.card().crop_recipe).margin);
+    box_ = box_from_detection(faces.front(), parse_crop_recipe(model_.card().crop_recipe));
     ActionUnits source{};
     if (options.mode == "add") {
       SGA_CHECK(model_.can_estimate(), "--mode add needs the face's own action units, which ",

@@ -15,6 +15,7 @@
 #include "tools/command.h"
 #include "tools/face_detector.h"
 #include "tools/face_sources.h"
+#include "tools/facedata_synthesize.h"
 #include "tools/gzip.h"
 #include "tools/page.h"
 #include "tools/progress.h"
@@ -348,6 +349,8 @@ void declare(CLI::App& app) {
   prepare_app->add_flag("--quiet", p.common.quiet, "No progress on stderr");
   add_seed_option(*prepare_app, p.common);
   prepare_app->callback([prepare_options] { prepare(*prepare_options); });
+
+  declare_facedata_synthesize(app);
 
   auto info_options = std::make_shared<InfoOptions>();
   CLI::App* info_app = app.add_subcommand("info", "Say what a .sgd file holds, and check it");

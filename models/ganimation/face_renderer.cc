@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace sga {
 namespace {
@@ -31,7 +30,8 @@ uint32_t scramble(uint32_t h) {
 /// White noise on the whole numbers, in [0,1).
 float speck(int32_t x, int32_t y, uint32_t seed) {
   return static_cast<float>(
-             scramble(static_cast<uint32_t>(x) * 0x9e3779b1U + scramble(static_cast<uint32_t>(y) + seed)) >> 8) *
+             scramble(static_cast<uint32_t>(x) * 0x9e3779b1U + scramble(static_cast<uint32_t>(y) + seed)) >>
+             8) *
          0x1p-24f;
 }
 /// Smooth noise with features of about 1, in [0,1).
@@ -51,8 +51,8 @@ struct Box {
 };
 Box around(Point p, float rx, float ry) { return {p.x - rx, p.y - ry, p.x + rx, p.y + ry}; }
 
-/// Draws one face. Everything is painted into planes (albedo, height, occlusion) at the supersampled size and lit
-/// once; coordinates are those of FaceIdentity, straight and frontal, whatever the pose.
+/// Draws one face. Everything is painted into planes (albedo, height, occlusion) at the supersampled size and
+/// lit once; coordinates are those of FaceIdentity, straight and frontal, whatever the pose.
 class Painter {
  public:
   Painter(const FaceIdentity& identity, const FaceScene& scene, const ActionUnits& aus, int64_t size);
@@ -127,8 +127,8 @@ Painter::Painter(const FaceIdentity& identity, const FaceScene& scene, const Act
     : id_(identity), scene_(scene), size_(size), n_(size * kSupersampling) {
   SGA_CHECK(size >= 16 && size <= 1024, "render_face: the side must be 16 to 1024 pixels, got ", size);
   for (size_t i = 0; i < au_.size(); ++i) {
-    SGA_CHECK(std::isfinite(aus[i]), "render_face: AU ", kActionUnitNumbers[i], " must be a finite number, got ",
-              aus[i]);
+    SGA_CHECK(std::isfinite(aus[i]), "render_face: AU ", kActionUnitNumbers[i],
+              " must be a finite number, got ", aus[i]);
     au_[i] = clamp01(aus[i]);
   }
   float* const named[] = {&a1_,  &a2_,  &a4_,  &a5_,  &a6_,  &a7_,  &a9_,  &a10_, &a12_,
@@ -137,7 +137,8 @@ Painter::Painter(const FaceIdentity& identity, const FaceScene& scene, const Act
   edge_ = 1 / (static_cast<float>(size) * scene.scale);
   lined_ = 0.75f + 0.5f * id_.age;
   const auto samples = static_cast<size_t>(n_ * n_);
-  for (Plane* plane : {&x_, &y_, &height_, &lit_, &gloss_, &skin_, &hair_, &albedo_[0], &albedo_[1], &albedo_[2]})
+  for (Plane* plane :
+       {&x_, &y_, &height_, &lit_, &gloss_, &skin_, &hair_, &albedo_[0], &albedo_[1], &albedo_[2]})
     plane->assign(samples, 0);
   dark_.assign(samples, 1);
   cos_ = std::cos(scene.roll), sin_ = std::sin(scene.roll);
@@ -177,8 +178,8 @@ std::vector<uint8_t> Painter::run() {
 
 // ---- how things are painted
 
-/// Where the samples lie on the straight, frontal face: roll, scale and shift undone; then turning, by which the
-/// middle of the face moves more than its outline.
+/// Where the samples lie on the straight, frontal face: roll, scale and shift undone; then turning, by which
+/// the middle of the face moves more than its outline.
 void Painter::place() {
   const float step = 1 / static_cast<float>(n_);
   for (int64_t row = 0, i = 0; row < n_; ++row)
@@ -206,7 +207,8 @@ void Painter::over(const Box& box, F&& f) {
     }
   const auto n = static_cast<float>(n_);
   const auto sample = [&](float p) { return static_cast<int64_t>(std::clamp(p, 0.f, 1.f) * n); };
-  const int64_t i0 = sample(left), i1 = std::min(n_, sample(right) + 1), j1 = std::min(n_, sample(bottom) + 1);
+  const int64_t i0 = sample(left), i1 = std::min(n_, sample(right) + 1),
+                j1 = std::min(n_, sample(bottom) + 1);
   for (int64_t j = sample(top); j < j1; ++j)
     for (int64_t i = i0; i < i1; ++i) {
       const auto at = static_cast<size_t>(j * n_ + i);
@@ -303,7 +305,8 @@ void Painter::back_hair() {
   const bool open = id_.hair == Hair::long_open;
   over({-0.6f, -0.2f, 0.6f, 1.3f}, [&](size_t i, float x, float y) {
     float d;
-    const float ragged = id_.hair == Hair::curly ? 0.03f * (value_noise(x * 22, y * 22, id_.texture) - 0.5f) : 0;
+    const float ragged =
+        id_.hair == Hair::curly ? 0.03f * (value_noise(x * 22, y * 22, id_.texture) - 0.5f) : 0;
     const float w = id_.half_width + volume, top = id_.crown - volume;
     if (y < 0.45f)
       d = (1 - std::sqrt(square(std::abs(x) / w) + square((0.45f - y) / (0.45f - top)))) * w * 0.9f + ragged;
@@ -316,7 +319,7 @@ void Painter::back_hair() {
     blend(i, times(id_.hair_colour, hair_strands(x, y) * (open ? 0.8f : 0.95f)), alpha);
     lit_[i] = std::max(lit_[i], alpha);
     hair_[i] = alpha;
-    height_[i] = mix(height_[i], hair_height(x, y), alpha);
+    height_[i] = mix(height_[i], 0.5f * hair_height(x, y) - 0.2f, alpha);  // behind the face
   });
 }
 
@@ -328,8 +331,10 @@ void Painter::body() {
     blend(i, times(id_.skin, shade), alpha);
     lit_[i] = std::max(lit_[i], alpha);
     height_[i] = mix(height_[i], -0.1f + 0.12f * std::sqrt(std::max(0.f, 1 - square(x / w))), alpha);
-    const float collar = cover(y - (0.965f + 0.06f * std::max(0.f, 1 - square(x / 0.2f)) - 0.14f * std::abs(x)));
+    const float collar =
+        cover(y - (0.965f + 0.06f * std::max(0.f, 1 - square(x / 0.2f)) - 0.14f * std::abs(x)));
     blend(i, scene_.clothes, collar);
+    height_[i] = mix(height_[i], -0.1f - 0.3f * x * x, collar);
     lit_[i] = std::max(lit_[i], collar);
   });
 }
@@ -353,7 +358,8 @@ void Painter::head() {
   // The outline as a table, since every sample needs it.
   constexpr int kRows = 256;
   std::array<float, kRows + 2> width;
-  for (int k = 0; k < kRows + 2; ++k) width[static_cast<size_t>(k)] = head_half_width(static_cast<float>(k) / kRows);
+  for (int k = 0; k < kRows + 2; ++k)
+    width[static_cast<size_t>(k)] = head_half_width(static_cast<float>(k) / kRows);
   const float hollow = 0.3f * id_.age;
   over({-0.5f, 0, 0.5f, 1}, [&](size_t i, float x, float y) {
     const float at = std::clamp(y, 0.f, 0.9999f) * kRows;
@@ -369,7 +375,8 @@ void Painter::head() {
     const float blotch = value_noise(x * 9, y * 9, id_.texture) - 0.5f;
     const float pore = value_noise(x * 60, y * 60, id_.texture + 1) - 0.5f;
     const float f = 1 + 0.08f * blotch + 0.05f * pore;
-    blend(i, {id_.skin[0] * f, id_.skin[1] * (f - 0.03f * blotch), id_.skin[2] * (f - 0.05f * blotch)}, alpha);
+    blend(i, {id_.skin[0] * f, id_.skin[1] * (f - 0.03f * blotch), id_.skin[2] * (f - 0.05f * blotch)},
+          alpha);
     const float vertical = y < 0.5f ? std::max(0.f, 1 - 0.75f * square((0.5f - y) / (0.5f - id_.crown)))
                                     : std::max(0.f, 1 - 0.55f * square((y - 0.5f) / (chin_ - 0.5f)));
     height_[i] = mix(height_[i], 0.30f * std::sqrt(std::max(0.004f, 1 - u)) * std::sqrt(vertical), alpha);
@@ -385,7 +392,8 @@ void Painter::head() {
 
 void Painter::forehead() {
   const float y = id_.brow_y;
-  bumps({0.11f, y + 0.015f - 0.02f * a1_ - 0.02f * a2_ + 0.015f * a4_}, 0.12f, 0.055f, 0.012f + 0.008f * a4_, 0.1f);
+  bumps({0.11f, y + 0.015f - 0.02f * a1_ - 0.02f * a2_ + 0.015f * a4_}, 0.12f, 0.055f, 0.012f + 0.008f * a4_,
+        0.1f);
   // Worry lines: over the inner brows (1), over the outer ends (2).
   for (int k = 0; k < 3; ++k) {
     const float up = y - 0.055f - 0.028f * static_cast<float>(k) - 0.012f * (a1_ + a2_);
@@ -395,8 +403,10 @@ void Painter::forehead() {
            depth * (1.05f * a1_ + base));
     creases({0.09f, up + 0.004f}, {0.165f, up - 0.022f}, {0.225f, up + 0.024f}, 0.011f, depth * 0.95f * a2_);
   }
-  // Frown: two upright furrows between the brows with a swelling beside each, and one across the root of the nose.
-  creases({0.024f - 0.006f * a4_, y - 0.045f}, {0.018f, y - 0.01f}, {0.024f, y + 0.045f}, 0.013f, 1.25f * lined_ * a4_);
+  // Frown: two upright furrows between the brows with a swelling beside each, and one across the root of the
+  // nose.
+  creases({0.024f - 0.006f * a4_, y - 0.045f}, {0.018f, y - 0.01f}, {0.024f, y + 0.045f}, 0.013f,
+          1.25f * lined_ * a4_);
   bumps({0.042f, y + 0.005f}, 0.03f, 0.05f, 0.010f * a4_);
   bump({0, y + 0.005f}, 0.02f, 0.05f, 0.008f * a4_);
   crease({-0.03f, y + 0.062f}, {0, y + 0.072f}, {0.03f, y + 0.062f}, 0.010f, 0.5f * lined_ * a4_);
@@ -410,9 +420,9 @@ void Painter::eye_region() {
   for (const float s : {-1.f, 1.f}) tint({s * x, y - 0.01f}, w * 1.5f, 0.075f, times(id_.skin, 0.70f), 0.45f);
   // Cheek raiser: the skin below the eye bulges and folds, and lines fan out from the outer corner.
   const float up = 0.018f * a6_;
-  bumps({x + 0.012f, y + 0.098f - up}, 0.105f, 0.048f, 0.030f * a6_, 0.1f);
-  creases({x - w * 0.75f, y + 0.046f - 0.4f * up}, {x, y + 0.070f - up}, {x + w * 1.1f, y + 0.040f - 0.5f * up}, 0.013f,
-          lined_ * (1.15f * a6_ + 0.25f * id_.age));
+  bumps({x + 0.012f, y + 0.098f - up}, 0.105f, 0.050f, 0.036f * a6_, 0.1f);
+  creases({x - w * 0.75f, y + 0.046f - 0.4f * up}, {x, y + 0.070f - up},
+          {x + w * 1.1f, y + 0.040f - 0.5f * up}, 0.013f, lined_ * (0.80f * a6_ + 0.25f * id_.age));
   for (int k = -1; k <= 1; ++k) {
     const auto f = static_cast<float>(k);
     creases({x + w + 0.012f, y + 0.006f + 0.010f * f}, {x + w + 0.035f, y + 0.010f + 0.020f * f},
@@ -421,7 +431,8 @@ void Painter::eye_region() {
   }
   // Lid tightener: the lower lid swells right below the eye.
   bumps({x, y + 0.030f - 0.012f * a7_}, w * 0.95f, 0.020f, 0.013f * a7_);
-  creases({x - w * 0.8f, y + 0.028f}, {x, y + 0.044f}, {x + w * 0.8f, y + 0.026f}, 0.009f, 0.75f * lined_ * a7_);
+  creases({x - w * 0.8f, y + 0.028f}, {x, y + 0.044f}, {x + w * 0.8f, y + 0.026f}, 0.009f,
+          0.75f * lined_ * a7_);
 }
 
 // ---- nose: AU 9
@@ -432,7 +443,8 @@ void Painter::nose() {
   over({-0.09f, top - 0.06f, 0.09f, tip + 0.07f}, [&](size_t i, float x, float y) {
     const float t = clamp01((y - top) / (tip - top));
     const float half = mix(id_.nose_bridge, id_.nose_bridge * 1.35f, t) * 1.5f;
-    const float along = smoothstep(top - 0.05f, top + 0.06f, y) * (1 - smoothstep(tip - 0.01f, tip + 0.035f, y));
+    const float along =
+        smoothstep(top - 0.05f, top + 0.06f, y) * (1 - smoothstep(tip - 0.01f, tip + 0.035f, y));
     height_[i] += (0.018f + 0.040f * t) * along * bell(square(x / half) * 0.55f);
   });
   bump({0, tip - 0.004f}, 0.042f, 0.036f, 0.020f);
@@ -440,8 +452,8 @@ void Painter::nose() {
   const Colour red = mix(id_.skin, {0.75f, 0.25f, 0.2f}, 0.3f);
   tint({0, tip}, 0.06f, 0.045f, red, 0.35f);
   // Wings, nostrils, the shadow below.
-  creases({w * 0.86f, wing_y - 0.034f - 0.016f * a9_}, {w * 1.16f, wing_y - 0.006f}, {w * 0.86f, wing_y + 0.024f}, 0.011f,
-          0.75f + 0.5f * a9_);
+  creases({w * 0.86f, wing_y - 0.034f - 0.016f * a9_}, {w * 1.16f, wing_y - 0.006f},
+          {w * 0.86f, wing_y + 0.024f}, 0.011f, 0.75f + 0.5f * a9_);
   crease({-w * 0.8f, wing_y + 0.026f}, {0, tip + 0.050f}, {w * 0.8f, wing_y + 0.026f}, 0.016f, 0.50f);
   for (const float s : {-1.f, 1.f}) {
     const Point at{s * w * 0.40f, tip + 0.021f};
@@ -457,7 +469,8 @@ void Painter::nose() {
     creases({0.006f, y - 0.006f}, {0.026f, y}, {0.052f + 0.006f * static_cast<float>(k), y + 0.022f}, 0.010f,
             1.25f * lined_ * a9_);
   }
-  crease({-0.026f, id_.eye_y - 0.010f}, {0, id_.eye_y - 0.002f}, {0.026f, id_.eye_y - 0.010f}, 0.010f, 1.1f * lined_ * a9_);
+  crease({-0.026f, id_.eye_y - 0.010f}, {0, id_.eye_y - 0.002f}, {0.026f, id_.eye_y - 0.010f}, 0.010f,
+         1.1f * lined_ * a9_);
   bumps({0.056f, id_.eye_y + 0.085f}, 0.034f, 0.05f, 0.012f * a9_, -0.35f);
 }
 
@@ -469,12 +482,12 @@ void Painter::cheeks() {
     tint({s * 0.185f, 0.545f - 0.02f * a6_ - 0.012f * a12_}, 0.11f, 0.085f,
          mix(id_.skin, {0.80f, 0.22f, 0.20f}, 0.35f), id_.blush * 0.8f);
   bumps({0.185f, 0.550f}, 0.13f, 0.10f, 0.020f);
-  bumps({0.180f, 0.600f - 0.012f * a12_}, 0.095f, 0.062f, 0.030f * a12_, 0.25f);
+  bumps({0.180f, 0.600f - 0.012f * a12_}, 0.095f, 0.062f, 0.034f * a12_, 0.25f);
   // Nasolabial fold: moves out with a smile; its upper part deepens with AU 9 and 10.
   const float out = 0.022f * a12_ + 0.02f * a20_;
-  const float depth = lined_ * (0.25f * id_.age + 0.95f * a12_ + 0.15f * a15_ + 0.15f * a20_);
-  creases({w + 0.018f, id_.nose_tip + 0.002f}, {corner_x_ + 0.018f + out, id_.nose_tip + 0.04f},
-          {corner_x_ + 0.036f + out, corner_y_ + 0.014f}, 0.016f, depth);
+  const float depth = lined_ * (0.25f * id_.age + 0.85f * a12_ + 0.15f * a15_ + 0.15f * a20_);
+  creases({w + 0.012f, id_.nose_tip - 0.006f}, {corner_x_ + 0.052f + out, id_.nose_tip + 0.022f},
+          {corner_x_ + 0.034f + out, corner_y_ + 0.036f}, 0.016f, depth);
   creases({w + 0.010f, id_.nose_tip - 0.022f - 0.012f * a9_}, {w + 0.042f, id_.nose_tip + 0.004f},
           {w + 0.062f, id_.nose_tip + 0.062f}, 0.015f, lined_ * (1.0f * a10_ + 0.55f * a9_));
   bumps({w + 0.040f, id_.nose_tip + 0.012f}, 0.045f, 0.05f, 0.018f * a10_, -0.4f);
@@ -484,10 +497,11 @@ void Painter::cheeks() {
 
 void Painter::mouth_region() {
   const float y = id_.mouth_y, drop = 0.05f * a26_;
-  bump({0, y + 0.005f + 0.4f * drop}, 0.15f, 0.09f, 0.020f);                 // teeth push the mouth forward
+  bump({0, y + 0.005f + 0.4f * drop}, 0.15f, 0.09f, 0.020f);  // teeth push the mouth forward
   // Philtrum.
   const float lip = line_y_ - gap_up_ - thick_up_;
-  creases({0.013f, id_.nose_tip + 0.036f}, {0.014f, (id_.nose_tip + lip) / 2 + 0.015f}, {0.016f, lip}, 0.010f, 0.30f);
+  creases({0.013f, id_.nose_tip + 0.036f}, {0.014f, (id_.nose_tip + lip) / 2 + 0.015f}, {0.016f, lip}, 0.010f,
+          0.30f);
   // Below the lower lip, and the chin: its boss rises, flattens and wrinkles (17).
   const float below = line_y_ + gap_down_ + thick_down_;
   crease({-0.075f, below + 0.012f}, {0, below + 0.030f - 0.016f * a17_}, {0.075f, below + 0.012f}, 0.020f,
@@ -496,7 +510,8 @@ void Painter::mouth_region() {
   if (a17_ > 0) {
     const Point boss{0, chin_ - 0.070f - 0.018f * a17_};
     over(around(boss, 0.08f, 0.055f), [&](size_t i, float px, float py) {
-      const float inside = bell(square((px - boss.x) / 0.08f) + square((py - boss.y) / 0.055f)) * skin_[i] * a17_;
+      const float inside =
+          bell(square((px - boss.x) / 0.08f) + square((py - boss.y) / 0.055f)) * skin_[i] * a17_;
       const float pebbles = value_noise(px * 62, py * 62, id_.texture + 3) - 0.5f;
       height_[i] += 0.016f * pebbles * inside;
       dark_[i] *= 1 + 0.75f * std::min(0.f, pebbles) * inside;
@@ -507,8 +522,8 @@ void Painter::mouth_region() {
           {corner_x_ + 0.012f, corner_y_ + 0.028f}, 0.014f, 1.35f * a14_);
   bumps({corner_x_ + 0.050f, corner_y_}, 0.034f, 0.048f, 0.015f * a14_);
   // Corners down: a line from each towards the jaw, and a pouch inside it (15).
-  creases({corner_x_ + 0.006f, corner_y_ - 0.008f}, {corner_x_ + 0.022f, corner_y_ + 0.020f},
-          {corner_x_ + 0.018f, corner_y_ + 0.062f}, 0.014f, 1.15f * lined_ * a15_);
+  creases({corner_x_ + 0.012f, corner_y_ + 0.010f}, {corner_x_ + 0.026f, corner_y_ + 0.034f},
+          {corner_x_ + 0.018f, corner_y_ + 0.070f}, 0.014f, 0.80f * lined_ * a15_);
   bumps({corner_x_ - 0.012f, corner_y_ + 0.038f}, 0.034f, 0.032f, 0.012f * a15_);
   // Stretched: the skin beside the corners is drawn into flat upright folds (20).
   creases({corner_x_ + 0.020f, corner_y_ - 0.032f}, {corner_x_ + 0.030f, corner_y_ + 0.006f},
@@ -532,15 +547,19 @@ void Painter::facial_hair() {
     // Below a line from the ears over the cheeks to the nose; for less beard, only its middle.
     const float cheek_line = 0.66f - 0.55f * std::max(0.f, ax - 0.17f) - 0.1f * ax;
     const float jaw = smoothstep(cheek_line - 0.03f, cheek_line + 0.05f, y - 0.3f * drop);
-    const float moustache = smoothstep(id_.nose_tip + 0.030f, id_.nose_tip + 0.055f, y) *
-                            (1 - smoothstep(corner_x_ * 0.85f, corner_x_ * 1.15f, ax)) *
-                            (1 - smoothstep(lip + 0.02f, lip + 0.05f, y));
-    const float goatee = bell(square(x / 0.13f) * (1 + 0.4f * square(x / 0.13f)) + square((y - chin_ + 0.045f) / 0.105f)) * 2.2f *
-                         smoothstep(line_y_ + gap_down_ + thick_down_ + 0.002f, line_y_ + gap_down_ + thick_down_ + 0.03f, y);
+    const float under_nose = mix(id_.nose_tip + 0.030f, lip + 0.020f, square(ax / (1.1f * corner_x_)));
+    const float moustache = smoothstep(under_nose, under_nose + 0.022f, y) *
+                            (1 - smoothstep(0.75f * corner_x_, 1.2f * corner_x_, ax)) *
+                            (1 - smoothstep(lip + 0.015f, lip + 0.045f, y));
+    const float goatee =
+        bell(square(x / 0.13f) * (1 + 0.4f * square(x / 0.13f)) + square((y - chin_ + 0.045f) / 0.105f)) *
+        2.2f *
+        smoothstep(line_y_ + gap_down_ + thick_down_ + 0.002f, line_y_ + gap_down_ + thick_down_ + 0.03f, y);
     float amount = moustache;
     if (id_.beard == Beard::goatee) amount = std::max(moustache, std::min(1.f, goatee));
     if (id_.beard == Beard::full || id_.beard == Beard::stubble)
-      amount = std::max(moustache, jaw * (1 - bell(square(x / 0.13f) + square((y - id_.mouth_y - 0.3f * drop) / 0.085f))));
+      amount = std::max(
+          moustache, jaw * (1 - bell(square(x / 0.13f) + square((y - id_.mouth_y - 0.3f * drop) / 0.085f))));
     const float hairs = 0.75f + 0.4f * value_noise(x * 80, y * 44, id_.texture + 11);
     const float alpha = std::min(1.f, amount * strength * hairs) * skin_[i];
     if (alpha <= 0) return;
@@ -554,10 +573,11 @@ void Painter::facial_hair() {
 void Painter::eyes() {
   const float w = id_.eye_width, open = id_.eye_open;
   const float closed = clamp01(a45_);
-  const float lower = open * (0.017f - 0.012f * a7_ - 0.006f * a6_);
+  const float lower = open * (0.017f - 0.012f * a7_ - 0.010f * a6_);
   const float wide = open * (0.031f + 0.021f * a5_ - 0.010f * a7_ - 0.003f * a6_);
   const float upper = mix(wide, -lower - 0.004f, closed);
-  const float fold = open * (0.031f + 0.008f * a5_) + 0.015f - 0.004f * a7_;  // where the lid folds under the socket
+  const float fold =
+      open * (0.031f + 0.008f * a5_) + 0.015f - 0.004f * a7_;  // where the lid folds under the socket
   const Colour white{0.80f, 0.78f, 0.76f};
   const Colour lash = mix(times(id_.hair_colour, 0.25f), {0.015f, 0.01f, 0.01f}, 0.6f);
   const Colour lid = mix(id_.skin, {0.42f, 0.16f, 0.14f}, 0.28f);
@@ -594,13 +614,15 @@ void Painter::eyes() {
         c = times(c, mix(0.45f, 1.f, smoothstep(0, 0.018f, dy - high)));
         blend(i, c, inside);
         gloss_[i] = mix(gloss_[i], 0, inside);
-        const float lx = gx - 0.011f * scene_.light[0] * s - 0.001f, ly = gy - 0.012f * scene_.light[1];
-        const float spark = cover(0.0058f - std::sqrt(lx * lx + ly * ly)) * inside;
+        const float lx = gx - (0.006f + 0.014f * std::abs(scene_.light[0])) * (scene_.light[0] < 0 ? -s : s),
+                    ly = gy + 0.008f;
+        const float spark = cover(0.0050f - std::sqrt(lx * lx + ly * ly)) * inside;
         blend(i, {1.9f, 1.9f, 1.9f}, spark);
         height_[i] += 0.006f * inside;
       }
       // Red inner corner, lashes along both edges.
-      blend(i, {0.55f, 0.22f, 0.2f}, 0.5f * bell(square((t + 0.93f) / 0.14f) + square(dy / 0.010f)) * (1 - closed));
+      blend(i, {0.55f, 0.22f, 0.2f},
+            0.5f * bell(square((t + 0.93f) / 0.14f) + square(dy / 0.010f)) * (1 - closed));
       const float lashes = (0.0070f + 0.004f * smoothstep(0.1f, 1.f, t)) * (1 + 0.3f * closed);
       const float ends = cover((1.03f - std::abs(t)) * w);
       blend(i, lash, 0.92f * cover(lashes / 2 - std::abs(dy - high + 0.2f * lashes)) * ends);
@@ -616,23 +638,27 @@ void Painter::brows() {
   const float y0 = id_.brow_y + 0.006f * a9_;
   const Colour colour = times(id_.hair_colour, 0.8f);
   for (const float s : {-1.f, 1.f})
-    over({s > 0 ? inner_x - 0.03f : -outer_x - 0.04f, y0 - 0.10f, s > 0 ? outer_x + 0.04f : -inner_x + 0.03f, y0 + 0.10f},
+    over({s > 0 ? inner_x - 0.03f : -outer_x - 0.04f, y0 - 0.10f, s > 0 ? outer_x + 0.04f : -inner_x + 0.03f,
+          y0 + 0.10f},
          [&](size_t i, float px, float py) {
            const float t = (px * s - inner_x) / (outer_x - inner_x), c = clamp01(t);
            const auto line = [&](float u) {
-             const float rest = id_.brow_tilt * (0.5f - u) - 4 * id_.brow_arch * u * (1.1f - u) * (0.55f + 0.6f * u) +
-                                0.012f * u * u;
-             const float inner = std::pow(std::max(0.f, 1 - u), 1.7f), outer = smoothstep(0.22f, 0.78f, u) * (1 - 0.30f * u);
+             const float rest = id_.brow_tilt * (0.5f - u) -
+                                4 * id_.brow_arch * u * (1.1f - u) * (0.55f + 0.6f * u) + 0.012f * u * u;
+             const float inner = std::pow(std::max(0.f, 1 - u), 1.7f),
+                         outer = smoothstep(0.02f, 0.75f, u) * (1 - 0.32f * u);
              return y0 + rest - 0.040f * a1_ * inner - 0.050f * a2_ * outer +
                     a4_ * (0.014f + 0.017f * inner) - 0.004f * a1_ - 0.003f * a5_;
            };
-           const float y = line(c), slope = (line(c + 0.02f) - line(c - 0.0f)) / (0.02f * (outer_x - inner_x));
-           const float thick = id_.brow_thickness *
-                               (0.72f + 0.28f * smoothstep(0, 0.15f, c)) * (1 - 0.72f * smoothstep(0.55f, 1.f, c)) / 2;
+           const float y = line(c),
+                       slope = (line(c + 0.02f) - line(c - 0.0f)) / (0.02f * (outer_x - inner_x));
+           const float thick = id_.brow_thickness * (0.72f + 0.28f * smoothstep(0, 0.15f, c)) *
+                               (1 - 0.72f * smoothstep(0.55f, 1.f, c)) / 2;
            const float beyond = (t - c) * (outer_x - inner_x);
            const float d = thick - std::sqrt(square(py - y) / (1 + slope * slope) + beyond * beyond);
            const float soft = clamp01(0.5f + d / std::max(edge_, 0.010f));
-           const float strands = 0.70f + 0.5f * value_noise(px * s * 130 + (py - y) * 60, (py - y) * 30, id_.texture + 31);
+           const float strands =
+               0.70f + 0.5f * value_noise(px * s * 130 + (py - y) * 60, (py - y) * 30, id_.texture + 31);
            blend(i, colour, std::min(1.f, soft * strands) * 0.93f * skin_[i]);
            gloss_[i] *= 1 - soft;
          });
@@ -645,17 +671,21 @@ void Painter::mouth() {
   const float gap = gap_up_ + gap_down_;
   const Colour upper = times(id_.lips, 0.82f), lower = id_.lips, cavity{0.035f, 0.008f, 0.008f};
   const float teeth_edge = id_.mouth_y - 0.004f + 0.016f;  // upper teeth stay with the skull
-  over({-reach - 0.04f, id_.mouth_y - 0.12f, reach + 0.04f, id_.mouth_y + 0.19f}, [&](size_t i, float x, float y) {
+  over({-reach - 0.04f, id_.mouth_y - 0.12f, reach + 0.04f, id_.mouth_y + 0.19f}, [&](size_t i, float x,
+                                                                                      float y) {
     const float t = x / w, c = std::min(1.f, std::abs(t)), arc = 1 - c * c;
     const float bow = std::pow(arc, 0.65f);
     // The line between the lips: from the middle to the corners, with the tubercle of the upper lip.
     const float bend = c * c * (0.35f + 0.65f * c * c * (0.4f + 0.6f * c));
-    const float base = mix(line_y_, corner_y_, bend) + 0.0035f * bell(square(t / 0.35f)) - 0.003f * a10_ * bow;
+    const float base =
+        mix(line_y_, corner_y_, bend) + 0.0035f * bell(square(t / 0.35f)) - 0.003f * a10_ * bow;
     const float parted = std::pow(arc, 0.5f + 0.35f * (1 - a26_));
     const float lift = a10_ * 0.010f * bell(square((c - 0.32f) / 0.5f));
     const float high = base - gap_up_ * parted - std::max(a25_, a26_) * lift, low = base + gap_down_ * parted;
     const float cupid = 1 - id_.cupid * bell(square(t / 0.30f)) * (1 - 0.6f * a12_) * (1 - 0.5f * a20_);
-    const float top = high - thick_up_ * bow * cupid * (0.75f + 0.25f * (1 - c)) * (1 + 0.15f * bell(square((c - 0.25f) / 0.28f))) -
+    const float top = high -
+                      thick_up_ * bow * cupid * (0.75f + 0.25f * (1 - c)) *
+                          (1 + 0.15f * bell(square((c - 0.25f) / 0.28f))) -
                       0.8f * lift;
     const float bottom = low + thick_down_ * std::pow(arc, 0.72f);
     const float within = cover((1 - std::abs(t)) * w);
@@ -666,7 +696,8 @@ void Painter::mouth() {
                                : 0.f;
     if (lips > 0) {
       const bool is_upper = y < (high + low) / 2;
-      const float across = is_upper ? clamp01((high - y) / (thick_up_ * bow + 1e-4f)) : clamp01((y - low) / (thick_down_ * bow + 1e-4f));
+      const float across = is_upper ? clamp01((high - y) / (thick_up_ * bow + 1e-4f))
+                                    : clamp01((y - low) / (thick_down_ * bow + 1e-4f));
       const float grooves = 0.88f + 0.24f * value_noise(x * 85, y * 14, id_.texture + 41);
       blend(i, times(is_upper ? upper : lower, grooves), lips * 0.88f * skin_[i]);
       // Round lips, the lower one fuller.
@@ -676,19 +707,26 @@ void Painter::mouth() {
     }
     // Closed lips meet in a dark line; AU 23 presses it.
     const float line_width = std::max(0.0042f, 0.55f * edge_);
-    const float line = cover(line_width / 2 + 0.35f * edge_ - std::abs(y - base)) * within * (1 - hole) * (gap > 0 ? clamp01(1 - gap / edge_ * 0.5f) : 1.f);
+    const float line = cover(line_width / 2 + 0.35f * edge_ - std::abs(y - base)) * within * (1 - hole) *
+                       (gap > 0 ? clamp01(1 - gap / edge_ * 0.5f) : 1.f);
     blend(i, times(id_.lips, 0.16f), 0.88f * line * cover((1.0f - std::abs(t)) * w));
     if (hole > 0) {
       Colour inside = cavity;
       const float depth = smoothstep(0.012f, 0.05f, y - high);
       const Colour tongue{0.45f, 0.12f, 0.12f};
-      inside = mix(inside, tongue, 0.75f * bell(square(t / 0.62f) + square((low - 0.004f - y) / 0.030f)) * depth);
+      inside =
+          mix(inside, tongue, 0.75f * bell(square(t / 0.62f) + square((low - 0.004f - y) / 0.030f)) * depth);
       const float tooth_low = teeth_edge + 0.004f * (1 - c) - 0.012f * c * c;
-      const float gaps = 1 - 0.30f * bell(square((std::abs(std::fmod(std::abs(x) + 0.0f, 0.021f) - 0.0105f) - 0.0105f) / 0.0028f));
+      const float gaps =
+          1 - 0.30f * bell(square((std::abs(std::fmod(std::abs(x) + 0.0f, 0.021f) - 0.0105f) - 0.0105f) /
+                                  0.0028f));
       const float dim = (1 - 0.75f * c * c) * smoothstep(-0.004f, 0.010f, y - high);
-      inside = mix(inside, times({0.86f, 0.82f, 0.74f}, gaps * mix(0.45f, 1.f, dim)), cover(tooth_low - y) * (1 - smoothstep(0.72f, 0.95f, c)));
+      inside = mix(inside, times({0.86f, 0.82f, 0.74f}, gaps * mix(0.45f, 1.f, dim)),
+                   cover(tooth_low - y) * (1 - smoothstep(0.72f, 0.95f, c)));
       const float lower_teeth = low - 0.010f;
-      inside = mix(inside, times({0.66f, 0.62f, 0.55f}, gaps), a26_ * 0.8f * cover(y - lower_teeth) * (1 - smoothstep(0.5f, 0.75f, c)) * smoothstep(0.03f, 0.05f, gap));
+      inside = mix(inside, times({0.66f, 0.62f, 0.55f}, gaps),
+                   a26_ * 0.8f * cover(y - lower_teeth) * (1 - smoothstep(0.5f, 0.75f, c)) *
+                       smoothstep(0.03f, 0.05f, gap));
       blend(i, inside, hole);
       gloss_[i] = mix(gloss_[i], 0.2f, hole);
     }
@@ -698,7 +736,9 @@ void Painter::mouth() {
   });
   for (const float s : {-1.f, 1.f})
     over(around({s * w, corner_y_}, 0.018f, 0.016f), [&](size_t i, float x, float y) {
-      if (std::abs(x) > w) dark_[i] *= 1 - 0.45f * skin_[i] * bell(square((std::abs(x) - w) / 0.016f) + square((y - corner_y_) / 0.012f));
+      if (std::abs(x) > w)
+        dark_[i] *= 1 - 0.45f * skin_[i] *
+                            bell(square((std::abs(x) - w) / 0.016f) + square((y - corner_y_) / 0.012f));
     });
 }
 
@@ -731,16 +771,19 @@ void Painter::hair() {
       const float inner = id_.half_width * (0.93f - 0.05f * std::sin(y * 9));
       d = std::max(d, std::min(ax - inner, 8 * (y - 0.2f)));
     }
-    const float strength = id_.hair == Hair::shaved ? 0.55f * smoothstep(-0.01f, 0.03f, d) : clamp01(0.5f + d / std::max(edge_, 0.012f));
+    const float strength = id_.hair == Hair::shaved ? 0.55f * smoothstep(-0.01f, 0.03f, d)
+                                                    : clamp01(0.5f + d / std::max(edge_, 0.012f));
     const float alpha = strength * std::max(skin_[i], hair_[i]);
-    if (id_.hair != Hair::shaved) dark_[i] *= 1 - 0.28f * skin_[i] * (1 - alpha) * bell(square((d + 0.004f) / 0.026f));
+    if (id_.hair != Hair::shaved)
+      dark_[i] *= 1 - 0.28f * skin_[i] * (1 - alpha) * bell(square((d + 0.004f) / 0.026f));
     if (alpha <= 0) return;
     const float shine = 1 + 0.5f * bell(square((y - line + 0.06f + 0.25f * x * x) / 0.05f));
     blend(i, times(id_.hair_colour, hair_strands(x, y) * shine), alpha);
     gloss_[i] = mix(gloss_[i], 0.15f, alpha);
     if (id_.hair == Hair::shaved) return;
     const float dome = hair_height(x, y);  // beyond the skin; on it, hair rises slowly from its edge
-    height_[i] = mix(height_[i], mix(dome, mix(height_[i] + 0.004f, dome, clamp01(d / 0.06f)), skin_[i]), alpha);
+    height_[i] =
+        mix(height_[i], mix(dome, mix(height_[i] + 0.004f, dome, clamp01(d / 0.06f)), skin_[i]), alpha);
     dark_[i] = mix(dark_[i], 1 - 0.25f * bell(square((d - 0.005f) / 0.02f)), alpha);
   });
 }
@@ -748,16 +791,21 @@ void Painter::hair() {
 void Painter::glasses() {
   if (id_.glasses == FaceIdentity::Glasses::none) return;
   const bool round = id_.glasses == FaceIdentity::Glasses::round;
-  const float rx = round ? 0.098f : 0.112f, ry = round ? 0.088f : 0.070f, y0 = id_.eye_y + 0.016f, wire = round ? 0.006f : 0.011f;
+  const float rx = round ? 0.098f : 0.112f, ry = round ? 0.088f : 0.070f, y0 = id_.eye_y + 0.016f,
+              wire = round ? 0.006f : 0.011f;
   const Colour frame = round ? Colour{0.16f, 0.13f, 0.09f} : Colour{0.02f, 0.02f, 0.02f};
   const float x0 = id_.eye_x + 0.008f;
   over({-0.4f, y0 - 0.12f, 0.4f, y0 + 0.12f}, [&](size_t i, float x, float y) {
     const float ax = std::abs(x), dx = (ax - x0) / rx, dy = (y - y0) / ry;
-    const float r = round ? std::sqrt(dx * dx + dy * dy) : std::pow(dx * dx * dx * dx + dy * dy * dy * dy, 0.25f);
+    const float r =
+        round ? std::sqrt(dx * dx + dy * dy) : std::pow(dx * dx * dx * dx + dy * dy * dy * dy, 0.25f);
     const float d = (1 - r) * ry;
     float alpha = cover(wire / 2 - std::abs(d));
-    if (ax < x0 - rx * 0.96f) alpha = std::max(alpha, cover(wire / 2 - std::abs(y - y0 + 0.02f + 8 * (0.04f * 0.04f - x * x) * 0.6f)));
-    if (ax > x0 + rx * 0.97f) alpha = std::max(alpha, cover(wire / 2 - std::abs(y - y0 + 0.018f)) * std::max(skin_[i], 0.f));
+    if (ax < x0 - rx * 0.96f)
+      alpha =
+          std::max(alpha, cover(wire / 2 - std::abs(y - y0 + 0.02f + 8 * (0.04f * 0.04f - x * x) * 0.6f)));
+    if (ax > x0 + rx * 0.97f)
+      alpha = std::max(alpha, cover(wire / 2 - std::abs(y - y0 + 0.018f)) * std::max(skin_[i], 0.f));
     blend(i, frame, alpha);
     lit_[i] = std::max(lit_[i], alpha);
     gloss_[i] *= 1 - alpha;
@@ -781,20 +829,25 @@ std::vector<uint8_t> Painter::light() {
     for (size_t column = 0; column < n; ++column) {
       const size_t i = row * n + column, left = column ? i - 1 : i, right = column + 1 < n ? i + 1 : i;
       const float gx = std::clamp((height_[right] - height_[left]) * reach, -2.2f, 2.2f);
-      const float gy = std::clamp((height_[under * n + column] - height_[above * n + column]) * reach, -2.2f, 2.2f);
+      const float gy =
+          std::clamp((height_[under * n + column] - height_[above * n + column]) * reach, -2.2f, 2.2f);
       const float norm = 1 / std::sqrt(1 + gx * gx + gy * gy);
       const float facing = (lz - gx * lx - gy * ly) * norm;
       const float sun = std::max(0.f, (facing + 0.25f) / 1.25f);
-      const float sky = 0.85f + 0.15f * gy * norm * -1;  // a little more from above: downward slopes are darker
+      const float sky =
+          0.85f + 0.15f * gy * norm * -1;  // a little more from above: downward slopes are darker
       const float half = std::max(0.f, (hz - gx * hx - gy * hy) * norm);
       const float half4 = square(square(half)), half16 = square(square(half4));
       const float shine = 0.10f * gloss_[i] * half16 * half16;
-      float* const to = &sums[((row / kSupersampling) * static_cast<size_t>(size_) + column / kSupersampling) * 3];
+      float* const to =
+          &sums[((row / kSupersampling) * static_cast<size_t>(size_) + column / kSupersampling) * 3];
       for (size_t c = 0; c < 3; ++c) {
         // Skin scatters red light into the shadow.
         const float soft = c == 0 ? mix(sun, std::sqrt(sun), 0.25f * skin_[i]) : sun;
-        const float shade = (scene_.ambient * sky + (1 - scene_.ambient) * 1.25f * soft * scene_.light_colour[c]) * dark_[i];
-        to[c] += mix(albedo_[c][i], albedo_[c][i] * shade, lit_[i]) + shine * (1 - scene_.ambient) * scene_.light_colour[c];
+        const float shade =
+            (scene_.ambient * sky + (1 - scene_.ambient) * 1.25f * soft * scene_.light_colour[c]) * dark_[i];
+        to[c] += mix(albedo_[c][i], albedo_[c][i] * shade, lit_[i]) +
+                 shine * (1 - scene_.ambient) * scene_.light_colour[c];
       }
     }
   }
@@ -802,135 +855,19 @@ std::vector<uint8_t> Painter::light() {
   constexpr float kShare = 1.f / (kSupersampling * kSupersampling);
   for (size_t i = 0; i < rgb.size(); ++i) {
     const auto where = static_cast<int32_t>(i);
-    const float grain = speck(where, 0, scene_.texture) + speck(where, 1, scene_.texture) + speck(where, 2, scene_.texture) - 1.5f;
+    const float grain = speck(where, 0, scene_.texture) + speck(where, 1, scene_.texture) +
+                        speck(where, 2, scene_.texture) - 1.5f;
     const float v = std::sqrt(std::max(0.f, sums[i] * kShare)) + 2 * scene_.noise * grain;
     rgb[i] = static_cast<uint8_t>(std::lround(clamp01(v) * 255));
   }
   return rgb;
 }
 
-// ---- random people
-
-/// Numbers of one seed, in order.
-class Draw {
- public:
-  explicit Draw(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15 + 0x632be59bd9b4e019) {}
-  uint64_t bits() {  // splitmix64
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  float uniform(float low = 0, float high = 1) { return low + (high - low) * static_cast<float>(bits() >> 40) * 0x1p-24f; }
-  /// Between low and high, mostly in the middle.
-  float around(float low, float high) { return low + (high - low) * (uniform() + uniform() + uniform()) / 3; }
-  bool chance(float p) { return uniform() < p; }
-  int below(int n) { return static_cast<int>(bits() % static_cast<uint64_t>(n)); }
-
- private:
-  uint64_t state_;
-};
-
-Colour linear(float r, float g, float b) { return {r * r, g * g, b * b}; }
-
-/// Between neighbours of a scale, at t in [0,1].
-template <size_t N>
-Colour on_scale(const std::array<Colour, N>& scale, float t) {
-  const float at = clamp01(t) * (N - 1);
-  const auto k = std::min(static_cast<size_t>(at), N - 2);
-  return mix(scale[k], scale[k + 1], at - static_cast<float>(k));
-}
-
 }  // namespace
 
-std::vector<uint8_t> render_face(const FaceIdentity& identity, const FaceScene& scene, const ActionUnits& aus, int64_t size) {
+std::vector<uint8_t> render_face(const FaceIdentity& identity, const FaceScene& scene, const ActionUnits& aus,
+                                 int64_t size) {
   return Painter(identity, scene, aus, size).run();
-}
-
-FaceIdentity random_identity(uint64_t seed) {
-  Draw draw(seed);
-  FaceIdentity id;
-  id.texture = static_cast<uint32_t>(draw.bits());
-  id.half_width = draw.around(0.275f, 0.345f);
-  id.crown = draw.around(0.02f, 0.09f);
-  id.chin = draw.around(0.86f, 0.915f);
-  id.jaw = draw.around(1.7f, 3.2f);
-  id.age = square(draw.uniform());
-  const float melanin = draw.uniform();
-  const std::array<Colour, 6> skins{linear(0.97f, 0.83f, 0.76f), linear(0.91f, 0.74f, 0.64f), linear(0.82f, 0.63f, 0.50f),
-                                    linear(0.68f, 0.48f, 0.36f), linear(0.50f, 0.33f, 0.24f), linear(0.34f, 0.22f, 0.165f)};
-  id.skin = on_scale(skins, melanin);
-  for (size_t c = 0; c < 3; ++c) id.skin[c] *= draw.around(0.92f, 1.08f);
-  id.blush = draw.uniform(0.05f, 0.7f) * (1 - 0.7f * melanin);
-  const std::array<Colour, 5> hairs{linear(0.09f, 0.07f, 0.06f), linear(0.22f, 0.14f, 0.09f), linear(0.40f, 0.26f, 0.15f),
-                                    linear(0.62f, 0.45f, 0.25f), linear(0.80f, 0.66f, 0.42f)};
-  id.hair_colour = on_scale(hairs, draw.uniform() * (melanin > 0.45f ? 0.35f : 1.f));
-  if (melanin < 0.35f && draw.chance(0.10f)) id.hair_colour = linear(0.55f, 0.22f, 0.09f);
-  const float grey = smoothstep(0.55f, 0.95f, id.age);
-  id.hair_colour = mix(id.hair_colour, linear(0.72f, 0.71f, 0.70f), grey);
-  const bool bearded = draw.chance(0.28f);
-  using Hair = FaceIdentity::Hair;
-  constexpr Hair kShort[] = {Hair::none, Hair::shaved, Hair::side_parted, Hair::side_parted, Hair::curly, Hair::fringe};
-  constexpr Hair kAny[] = {Hair::long_open, Hair::long_open, Hair::long_open, Hair::fringe, Hair::side_parted, Hair::curly, Hair::shaved};
-  id.hair = bearded ? kShort[draw.below(6)] : kAny[draw.below(7)];
-  id.hairline = draw.around(0.115f, 0.20f);
-  id.hair_volume = draw.around(0.015f, 0.06f);
-  id.parting = draw.uniform(0.2f, 0.8f);
-  id.brow_y = draw.around(0.292f, 0.318f);
-  id.brow_thickness = draw.around(0.022f, 0.044f);
-  id.brow_arch = draw.around(0.002f, 0.022f);
-  id.brow_tilt = draw.around(-0.014f, 0.014f);
-  id.eye_x = draw.around(0.138f, 0.166f);
-  id.eye_y = draw.around(0.385f, 0.405f);
-  id.eye_width = draw.around(0.064f, 0.082f);
-  id.eye_open = draw.around(0.75f, 1.2f);
-  id.eye_tilt = draw.around(-0.008f, 0.014f);
-  const std::array<Colour, 4> irises{linear(0.16f, 0.09f, 0.05f), linear(0.36f, 0.22f, 0.11f), linear(0.36f, 0.42f, 0.26f),
-                                     linear(0.36f, 0.52f, 0.66f)};
-  id.iris = on_scale(irises, melanin > 0.45f ? 0.3f * draw.uniform() : draw.uniform());
-  id.nose_tip = draw.around(0.56f, 0.61f);
-  id.nose_width = draw.around(0.062f, 0.098f);
-  id.nose_bridge = draw.around(0.020f, 0.034f);
-  id.mouth_y = draw.around(0.682f, 0.715f);
-  id.mouth_width = draw.around(0.106f, 0.146f);
-  id.upper_lip = draw.around(0.020f, 0.042f);
-  id.lower_lip = draw.around(0.028f, 0.050f);
-  id.cupid = draw.uniform(0.1f, 0.6f);
-  id.lips = mix(times(id.skin, 0.72f), linear(0.72f, 0.30f, 0.30f), draw.uniform(0.25f, 0.6f) * (1 - 0.35f * melanin));
-  if (!bearded && draw.chance(0.2f)) id.lips = mix(id.lips, linear(0.72f, 0.12f, 0.18f), draw.uniform(0.4f, 0.9f));
-  using Beard = FaceIdentity::Beard;
-  constexpr Beard kBeards[] = {Beard::stubble, Beard::stubble, Beard::moustache, Beard::goatee, Beard::full};
-  if (bearded) id.beard = kBeards[draw.below(5)];
-  if (draw.chance(0.15f)) id.glasses = draw.chance(0.5f) ? FaceIdentity::Glasses::round : FaceIdentity::Glasses::square;
-  return id;
-}
-
-FaceScene random_scene(uint64_t seed) {
-  Draw draw(seed ^ 0x5ce9e);
-  FaceScene s;
-  s.texture = static_cast<uint32_t>(draw.bits());
-  // From above or the side, never from behind.
-  const float side = draw.around(-1.2f, 1.2f), up = draw.around(-0.1f, 0.9f);
-  s.light = {std::sin(side) * std::cos(up), -std::sin(up), std::cos(side) * std::cos(up)};
-  s.ambient = draw.uniform(0.25f, 0.5f);
-  const float warm = draw.around(-0.12f, 0.12f), bright = draw.around(0.85f, 1.15f);
-  s.light_colour = {bright * (1 + warm), bright, bright * (1 - warm)};
-  for (Colour& c : s.background) {
-    const float grey = square(draw.uniform(0.1f, 0.95f)), colourful = draw.uniform(0, 0.5f);
-    for (float& v : c) v = clamp01(grey * (1 + colourful * draw.uniform(-1, 1)));
-  }
-  s.background_angle = draw.uniform(0, 2 * std::numbers::pi_v<float>);
-  for (float& v : s.clothes) v = square(draw.uniform(0.05f, 0.9f));
-  s.roll = draw.around(-0.10f, 0.10f);
-  s.yaw = draw.around(-0.035f, 0.035f);
-  s.pitch = draw.around(-0.018f, 0.018f);
-  s.scale = draw.around(0.94f, 1.05f);
-  s.shift_x = draw.around(-0.02f, 0.02f);
-  s.shift_y = draw.around(-0.02f, 0.02f);
-  s.gaze_x = draw.around(-0.8f, 0.8f);
-  s.gaze_y = draw.around(-0.6f, 0.6f);
-  s.noise = draw.uniform(0.002f, 0.014f);
-  return s;
 }
 
 }  // namespace sga

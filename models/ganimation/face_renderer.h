@@ -1,20 +1,19 @@
-// Drawn faces: a picture of a face with given action units, so that tests, lessons and first trainings need no
-// photographs. The action units of such a picture are known exactly.
+// Drawn faces: a picture of a face with given action units, so that tests, lessons and first trainings need
+// no photographs. The action units of such a picture are known exactly.
 #pragma once
 #include <array>
 #include <cstdint>
 #include <vector>
 
 #include "models/ganimation/action_units.h"
-#include "models/ganimation/openface.h"
 
 namespace sga {
 
 /// Linear light, each in [0,1].
 using Colour = std::array<float, 3>;
 
-/// Who it is. Lengths are shares of the crop's side; x counts from the middle of the face, y from the top of the crop.
-/// The proportions are those of crop_face's default recipe: brows near 0.3, chin near 0.9.
+/// Who it is. Lengths are shares of the crop's side; x counts from the middle of the face, y from the top of
+/// the crop. The proportions are those of crop_face's default recipe: brows near 0.3, chin near 0.9.
 struct FaceIdentity {
   // head
   float half_width = 0.315f, crown = 0.05f, chin = 0.895f;
@@ -47,25 +46,21 @@ struct FaceIdentity {
 struct FaceScene {
   std::array<float, 3> light{-0.4f, -0.5f, 0.77f};  ///< unit vector to the light: right, down, to the camera
   Colour light_colour{1, 1, 1};
-  float ambient = 0.45f;                         ///< share of the light that comes from everywhere, 0..1
+  float ambient = 0.45f;  ///< share of the light that comes from everywhere, 0..1
   std::array<Colour, 2> background{Colour{0.25f, 0.3f, 0.35f}, Colour{0.5f, 0.5f, 0.5f}};
-  float background_angle = 0;                    ///< of the gradient, radians
+  float background_angle = 0;  ///< of the gradient, radians
   Colour clothes{0.1f, 0.12f, 0.2f};
-  float roll = 0, yaw = 0, pitch = 0;            ///< roll in radians; the others shift the features, in [-0.04, 0.04]
+  float roll = 0, yaw = 0, pitch = 0;  ///< roll in radians; the others shift the features, in [-0.04, 0.04]
   float scale = 1, shift_x = 0, shift_y = 0;
-  float gaze_x = 0, gaze_y = 0;                  ///< of the irises, in [-1,1]
-  float noise = 0.01f;                           ///< of the camera, standard deviation
-  uint32_t texture = 1;                          ///< seed of noise and background
+  float gaze_x = 0, gaze_y = 0;  ///< of the irises, in [-1,1]
+  float noise = 0.01f;           ///< of the camera, standard deviation
+  uint32_t texture = 1;          ///< seed of noise and background
 };
 
-/// The face as size x size RGB pixels, rows from the top. Values above 1 draw like 1, below 0 like 0. What each action
-/// unit does follows the descriptions of the Facial Action Coding System (Ekman & Friesen 1978). Same arguments, same
-/// bytes. Error unless size is in 16..1024 and every action unit is finite.
+/// The face as size x size RGB pixels, rows from the top. Values above 1 draw like 1, below 0 like 0. What
+/// each action unit does follows the descriptions of the Facial Action Coding System (Ekman & Friesen 1978).
+/// Same arguments, same bytes. Error unless size is in 16..1024 and every action unit is finite.
 std::vector<uint8_t> render_face(const FaceIdentity& identity, const FaceScene& scene, const ActionUnits& aus,
                                  int64_t size);
-
-/// A random person, and random circumstances; the same for the same seed.
-FaceIdentity random_identity(uint64_t seed);
-FaceScene random_scene(uint64_t seed);
 
 }  // namespace sga

@@ -46,11 +46,16 @@ Plan plan(const SynthesizeOptions& o) {
   };
   const int64_t test_person = first_of_test(people), test_face = first_of_test(o.count);
   // What is shown follows a schedule (random_action_units); shuffled, it has nothing to do with who shows it.
-  std::vector<int64_t> positions(static_cast<size_t>(o.count));
-  std::iota(positions.begin(), positions.end(), 0);
   const Rng root(o.common.seed);
-  Rng shuffle = root.fork(0), person_seeds = root.fork(1), scene_seeds = root.fork(2);
-  for (size_t i = positions.size(); i-- > 1;) std::swap(positions[i], positions[shuffle.below(i + 1)]);
+  const auto shuffled = [&](uint64_t label) {
+    Rng rng = root.fork(label);
+    std::vector<int64_t> order(static_cast<size_t>(o.count));
+    std::iota(order.begin(), order.end(), 0);
+    for (size_t i = order.size(); i-- > 1;) std::swap(order[i], order[rng.below(i + 1)]);
+    return order;
+  };
+  const std::vector<int64_t> positions = shuffled(0), turns = shuffled(1);
+  Rng person_seeds = root.fork(2), scene_seeds = root.fork(3);
 
   Plan plan;
   std::vector<uint64_t> seeds(static_cast<size_t>(people));
@@ -60,7 +65,7 @@ Plan plan(const SynthesizeOptions& o) {
     char name[64];
     std::snprintf(name, sizeof name, "face%07lld.png", static_cast<long long>(i));
     record.name = name;
-    record.person = i % people;
+    record.person = turns[static_cast<size_t>(i)] % people;
     record.labels = random_action_units(o.common.seed, positions[static_cast<size_t>(i)]);
     record.train = people > 1 ? record.person < test_person : i < test_face;
     plan.people.push_back(seeds[static_cast<size_t>(record.person)]);

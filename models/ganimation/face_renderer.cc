@@ -146,8 +146,8 @@ Painter::Painter(const FaceIdentity& identity, const FaceScene& scene, const Act
   chin_ = id_.chin + 0.055f * a26_ - 0.004f * a17_;
   // Opposite pulls share what the skin allows: corners cannot go up and down at once.
   corner_x_ = id_.mouth_width *
-              (1 + 0.20f * a12_ + 0.26f * a20_ - 0.10f * a14_ - 0.10f * a23_ - 0.09f * a26_ - 0.07f * a17_);
-  corner_y_ = id_.mouth_y - 0.038f * a12_ + 0.034f * a15_ + 0.012f * a26_ + 0.004f * a20_ - 0.006f * a14_;
+              (1 + 0.20f * a12_ + 0.30f * a20_ - 0.14f * a14_ - 0.12f * a23_ - 0.09f * a26_ - 0.07f * a17_);
+  corner_y_ = id_.mouth_y - 0.038f * a12_ + 0.034f * a15_ + 0.012f * a26_ + 0.004f * a20_ - 0.010f * a14_;
   line_y_ = id_.mouth_y + 0.006f * a12_ - 0.016f * a17_ - 0.011f * a10_ * (1 - 0.5f * a26_) - 0.006f * a15_;
   gap_down_ = 0.028f * a25_ + a26_ * (0.022f + 0.050f * a25_);
   gap_up_ = 0.007f * a25_ + 0.006f * a10_ * std::max(a25_, a26_);
@@ -479,17 +479,18 @@ void Painter::nose() {
 void Painter::cheeks() {
   const float w = id_.nose_width;
   for (const float s : {-1.f, 1.f})
-    tint({s * 0.185f, 0.545f - 0.02f * a6_ - 0.012f * a12_}, 0.11f, 0.085f,
-         mix(id_.skin, {0.80f, 0.22f, 0.20f}, 0.35f), id_.blush * 0.8f);
+    tint({s * 0.185f, 0.545f - 0.02f * a6_}, 0.11f, 0.085f, mix(id_.skin, {0.80f, 0.22f, 0.20f}, 0.35f),
+         id_.blush * 0.8f);
   bumps({0.185f, 0.550f}, 0.13f, 0.10f, 0.020f);
-  bumps({0.180f, 0.600f - 0.012f * a12_}, 0.095f, 0.062f, 0.034f * a12_, 0.25f);
+  bumps({0.180f, id_.nose_tip + 0.032f}, 0.095f, 0.050f, 0.034f * a12_, 0.25f);
   // Nasolabial fold: moves out with a smile; its upper part deepens with AU 9 and 10.
   const float out = 0.022f * a12_ + 0.02f * a20_;
   const float depth = lined_ * (0.25f * id_.age + 0.85f * a12_ + 0.15f * a15_ + 0.15f * a20_);
-  creases({w + 0.012f, id_.nose_tip - 0.006f}, {corner_x_ + 0.052f + out, id_.nose_tip + 0.022f},
+  creases({w + 0.010f, id_.nose_tip + 0.002f},
+          {0.55f * (w + corner_x_) + 0.075f + out, id_.nose_tip + 0.034f},
           {corner_x_ + 0.034f + out, corner_y_ + 0.036f}, 0.016f, depth);
   creases({w + 0.010f, id_.nose_tip - 0.022f - 0.012f * a9_}, {w + 0.042f, id_.nose_tip + 0.004f},
-          {w + 0.062f, id_.nose_tip + 0.062f}, 0.015f, lined_ * (1.0f * a10_ + 0.55f * a9_));
+          {w + 0.062f, id_.nose_tip + 0.062f}, 0.015f, lined_ * (1.0f * a10_ + 0.40f * a9_));
   bumps({w + 0.040f, id_.nose_tip + 0.012f}, 0.045f, 0.05f, 0.018f * a10_, -0.4f);
 }
 
@@ -519,8 +520,8 @@ void Painter::mouth_region() {
   }
   // Corners pressed in: a pit beside each, held by a swelling (14).
   creases({corner_x_ + 0.014f, corner_y_ - 0.030f}, {corner_x_ + 0.030f, corner_y_ - 0.002f},
-          {corner_x_ + 0.012f, corner_y_ + 0.028f}, 0.014f, 1.35f * a14_);
-  bumps({corner_x_ + 0.050f, corner_y_}, 0.034f, 0.048f, 0.015f * a14_);
+          {corner_x_ + 0.012f, corner_y_ + 0.028f}, 0.018f, 1.35f * a14_);
+  bumps({corner_x_ + 0.050f, corner_y_}, 0.042f, 0.052f, 0.022f * a14_);
   // Corners down: a line from each towards the jaw, and a pouch inside it (15).
   creases({corner_x_ + 0.012f, corner_y_ + 0.010f}, {corner_x_ + 0.026f, corner_y_ + 0.034f},
           {corner_x_ + 0.018f, corner_y_ + 0.070f}, 0.014f, 0.80f * lined_ * a15_);
@@ -530,9 +531,9 @@ void Painter::mouth_region() {
           {corner_x_ + 0.026f, corner_y_ + 0.046f}, 0.012f, 0.80f * lined_ * a20_);
   bump({0, chin_ - 0.09f}, 0.12f, 0.06f, -0.010f * a20_);
   // Tight lips stand in a pale, tense rim (23).
-  creases({0.01f, y - 0.040f}, {0.06f, y - 0.040f}, {corner_x_ + 0.004f, y - 0.010f}, 0.010f, 0.35f * a23_);
-  creases({0.01f, y + 0.036f}, {0.06f, y + 0.036f}, {corner_x_ + 0.004f, y + 0.010f}, 0.010f, 0.45f * a23_);
-  bumps({corner_x_ + 0.012f, corner_y_}, 0.022f, 0.030f, 0.010f * a23_);
+  creases({0.01f, y - 0.040f}, {0.06f, y - 0.040f}, {corner_x_ + 0.004f, y - 0.010f}, 0.010f, 0.50f * a23_);
+  creases({0.01f, y + 0.036f}, {0.06f, y + 0.036f}, {corner_x_ + 0.004f, y + 0.010f}, 0.010f, 0.60f * a23_);
+  bumps({corner_x_ + 0.012f, corner_y_}, 0.026f, 0.034f, 0.014f * a23_);
   // Jaw drop: cheeks hollow.
   bumps({0.185f, 0.70f}, 0.09f, 0.12f, -0.016f * a26_);
 }
@@ -636,7 +637,10 @@ void Painter::eyes() {
 void Painter::brows() {
   const float inner_x = 0.046f - 0.014f * a4_ + 0.004f * a1_, outer_x = 0.232f;
   const float y0 = id_.brow_y + 0.006f * a9_;
-  const Colour colour = times(id_.hair_colour, 0.8f);
+  // Dark enough to be seen, whatever the hair.
+  const auto brightness = [](const Colour& c) { return c[0] + c[1] + c[2]; };
+  const Colour colour =
+      times(id_.hair_colour, std::min(0.8f, 0.4f * brightness(id_.skin) / brightness(id_.hair_colour)));
   for (const float s : {-1.f, 1.f})
     over({s > 0 ? inner_x - 0.03f : -outer_x - 0.04f, y0 - 0.10f, s > 0 ? outer_x + 0.04f : -inner_x + 0.03f,
           y0 + 0.10f},
@@ -852,14 +856,18 @@ std::vector<uint8_t> Painter::light() {
     }
   }
   std::vector<uint8_t> rgb(sums.size());
+  bool finite = true;
   constexpr float kShare = 1.f / (kSupersampling * kSupersampling);
   for (size_t i = 0; i < rgb.size(); ++i) {
     const auto where = static_cast<int32_t>(i);
     const float grain = speck(where, 0, scene_.texture) + speck(where, 1, scene_.texture) +
                         speck(where, 2, scene_.texture) - 1.5f;
     const float v = std::sqrt(std::max(0.f, sums[i] * kShare)) + 2 * scene_.noise * grain;
-    rgb[i] = static_cast<uint8_t>(std::lround(clamp01(v) * 255));
+    finite = finite && std::isfinite(v);
+    rgb[i] = static_cast<uint8_t>(clamp01(v) * 255 + 0.5f);
   }
+  SGA_CHECK(finite,
+            "render_face: the description of the person or the scene holds a number that is not finite");
   return rgb;
 }
 

@@ -29,7 +29,7 @@ Checkpoint read_torch(const fs::path& path) {
   return decode_torch_file(read_file(path, kMaxFileBytes), path.string());
 }
 
-/// What the networks give for a grey picture: that of a failed training are no numbers.
+/// What the networks give for noise: those of a failed training give no numbers.
 void check_output(const Tensor& output, const std::string& file) {
   SGA_CHECK(!has_nonfinite(output), file,
             ": its network gives numbers that are not finite; the training failed or the file is damaged");
@@ -52,9 +52,10 @@ void run_import(const ImportCommand& o) {
   SGA_CHECK(!critic || critic->network.config().aus == c.aus, o.discriminator, ": the discriminator has ",
             critic ? critic->network.config().aus : 0, " action units, the generator ", c.aus);
 
-  const Tensor grey = zeros({1, size, size, 3});
-  check_output(composite(generator.network.forward(grey, zeros({1, c.aus})), grey), o.generator);
-  if (critic) check_output(critic->network.forward(grey).aus, o.discriminator);
+  Rng rng;
+  const Tensor noise = rng.uniform({1, size, size, 3});
+  check_output(composite(generator.network.forward(noise, rng.uniform({1, c.aus})), noise), o.generator);
+  if (critic) check_output(critic->network.forward(noise).aus, o.discriminator);
 
   ModelCard card;
   card.crop_recipe = to_text(CropRecipe{"detector", o.margin, size});

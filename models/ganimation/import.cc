@@ -97,25 +97,26 @@ ImportedGenerator import_generator(const Checkpoint& given, int64_t size) {
   std::set<std::string> dead;
   // Shapes are checked before a network of that size is made.
   const auto layer = [&](const std::string& ours, const std::string& prefix, int64_t position,
-                         const Shape& shape) {
+                         const Shape& shape, int64_t channels) {
     file.get(at(prefix, position, "weight"), shape);
     names.emplace_back(ours + ".w", at(prefix, position, "weight"));
     if (official) {
       names.emplace_back(ours + ".gamma", at(prefix, position + 1, "weight"));
       names.emplace_back(ours + ".beta", at(prefix, position + 1, "bias"));
     } else {
+      file.get(at(prefix, position, "bias"), {channels});
       dead.insert(at(prefix, position, "bias"));
     }
   };
-  layer("stem", module, 0, {c, 7, 7, 3 + aus});
-  layer("down1", module, 3, {2 * c, 4, 4, c});
-  layer("down2", module, 6, {4 * c, 4, 4, 2 * c});
+  layer("stem", module, 0, {c, 7, 7, 3 + aus}, c);
+  layer("down1", module, 3, {2 * c, 4, 4, c}, 2 * c);
+  layer("down2", module, 6, {4 * c, 4, 4, 2 * c}, 4 * c);
   for (int64_t i = 0; i < blocks; ++i)
     for (const int64_t half : {0, 1})
       layer("res" + std::to_string(i) + (half ? "b" : "a"), at(module, kFirstBlock + i, inner), 3 * half,
-            {4 * c, 3, 3, 4 * c});
-  layer("up1", module, kFirstBlock + blocks, {4 * c, 4, 4, 2 * c});
-  layer("up2", module, kFirstBlock + blocks + 3, {2 * c, 4, 4, c});
+            {4 * c, 3, 3, 4 * c}, 4 * c);
+  layer("up1", module, kFirstBlock + blocks, {4 * c, 4, 4, 2 * c}, 2 * c);
+  layer("up2", module, kFirstBlock + blocks + 3, {2 * c, 4, 4, c}, c);
   names.emplace_back("colour.w", official ? "img_reg.0.weight" : "color_top.0.weight");
   names.emplace_back("attention.w", official ? "attetion_reg.0.weight" : "au_top.0.weight");  // sic
 

@@ -863,7 +863,7 @@ std::vector<uint8_t> Painter::light() {
     const float grain = speck(where, 0, scene_.texture) + speck(where, 1, scene_.texture) +
                         speck(where, 2, scene_.texture) - 1.5f;
     const float v = std::sqrt(std::max(0.f, sums[i] * kShare)) + 2 * scene_.noise * grain;
-    finite = finite && std::isfinite(v);
+    finite = finite && std::isfinite(sums[i]);
     rgb[i] = static_cast<uint8_t>(clamp01(v) * 255 + 0.5f);
   }
   SGA_CHECK(finite,

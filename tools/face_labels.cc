@@ -83,10 +83,10 @@ std::string name_frames(const LabelSource& source, const PictureSource& pictures
   std::string way = source.frames;
   if (way == "auto") {
     SGA_CHECK(
-        !(inside && ordered) || agree, "labels: the frames of ", source.path.filename(),
+        !(inside && ordered) || agree, "labels: the frames of ", source.path.filename().string(),
         " may belong to the pictures by the number in their names or by their order, and the two differ; say "
         "--frames number or --frames order");
-    SGA_CHECK(inside || ordered, "labels: ", source.path.filename(), " has frames up to ", last,
+    SGA_CHECK(inside || ordered, "labels: ", source.path.filename().string(), " has frames up to ", last,
               " and no image column, and ", "the ", count,
               " pictures neither carry such numbers in their names nor are as many; give the pictures of "
               "these frames, or a table with an image column");
@@ -126,7 +126,7 @@ FaceLabels read_labels(const LabelSource& source, const PictureSource& pictures)
   if (!table.has_image && table.has_frame) {
     labels.matched = name_frames(source, pictures, table.rows);
   } else if (!table.has_image) {  // FaceLandmarkImg's table of one picture
-    SGA_CHECK(pictures.count() == 1, source.path.filename(),
+    SGA_CHECK(pictures.count() == 1, source.path.filename().string(),
               ": these columns are missing: image; or give a folder with one CSV a picture");
     for (FaceRow& row : table.rows) row.image = pictures.name(0);
     for (RejectedRow& row : table.rejected) row.image = pictures.name(0);

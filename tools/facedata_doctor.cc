@@ -32,7 +32,7 @@ constexpr double kConfidence = 0.88;  ///< below it labels are often wrong
 constexpr size_t kShownFaces = 24;    ///< of a finding
 constexpr int64_t kRim = 3;           ///< of that grid: hair and background
 constexpr int64_t kGrid = 16;         ///< faces are compared as greys of 16x16
-constexpr double kFlat = 0.03, kDark = 0.08, kBright = 0.92;  ///< spread and mean of the greys, 0..1
+constexpr double kFlat = 0.15, kDark = 0.08, kBright = 0.92;  ///< spread / mean, and mean of the greys
 constexpr double kAlike = 2.0 / 255;   ///< mean difference of greys below which two faces are one
 constexpr double kOdd = 3.5;           ///< robust standard deviations below the middle likeness
 constexpr double kLabelsDiffer = 0.2;  ///< of some AU, 0..1
@@ -136,6 +136,7 @@ void show_labels(Page& page, const LabelReport& report) {
 struct Look {
   std::vector<float> grey;
   double mean = 0, spread = 0, likeness = 0;  ///< likeness: correlation with the mean face
+  bool flat() const { return spread < 0.01 || (spread < 0.03 && spread < kFlat * mean); }
 };
 
 Look look_at(const FaceSet& set, int64_t i) {
@@ -199,8 +200,8 @@ Image mean_face(const FaceSet& set, const std::vector<int64_t>& faces) {
 std::vector<std::pair<size_t, size_t>> find_duplicates(const std::vector<Look>& looks) {
   std::map<std::vector<bool>, std::vector<size_t>> buckets;
   for (size_t i = 0; i < looks.size(); ++i) {
-    if (looks[i].spread < kFlat) continue;  // all empty pictures are alike, and a finding of their own
-    std::vector<bool> hash;                 // is a 4x4 block lighter than the mean?
+    if (looks[i].flat()) continue;  // all empty pictures are alike, and a finding of their own
+    std::vector<bool> hash;         // is a 4x4 block lighter than the mean?
     for (size_t by = 0; by < 4; ++by)
       for (size_t bx = 0; bx < 4; ++bx) {
         float sum = 0;
@@ -237,7 +238,7 @@ std::vector<Finding> examine_faces(const FaceSet& set, const std::vector<int64_t
   Finding dark{Level::note, "", "the mean brightness is below 0.08 or above 0.92", {}, {}, "dark"};
   std::vector<double> likeness;
   for (size_t k = 0; k < faces.size(); ++k) {
-    if (looks[k].spread < kFlat) {
+    if (looks[k].flat()) {
       flat.faces.push_back(faces[k]);
       continue;
     }
@@ -260,7 +261,7 @@ std::vector<Finding> examine_faces(const FaceSet& set, const std::vector<int64_t
     const double limit = middle - std::max(0.2, kOdd * 1.4826 * median(away));
     std::vector<size_t> odd;
     for (size_t k = 0; k < faces.size(); ++k)
-      if (looks[k].spread >= kFlat && looks[k].likeness < limit) odd.push_back(k);
+      if (!looks[k].flat() && looks[k].likeness < limit) odd.push_back(k);
     std::sort(odd.begin(), odd.end(),
               [&](size_t a, size_t b) { return looks[a].likeness < looks[b].likeness; });
     if (!odd.empty()) {
@@ -412,6 +413,8 @@ void examine_set(const DoctorOptions& o, CLI::App& app) {
   faces.insert(faces.end(), test.begin(), test.end());
   std::sort(faces.begin(), faces.end());
   SGA_CHECK(!faces.empty(), o.data, ": every face is damaged");
+  RunFolder run(o.common.out, false, o.common.force, kOwn);
+  run.configure(app);
   const std::vector<Look> looks = look_at_all(set, faces, o.common.quiet);
 
   std::vector<ActionUnits> labels;
@@ -423,8 +426,6 @@ void examine_set(const DoctorOptions& o, CLI::App& app) {
   std::stable_sort(findings.begin(), findings.end(),
                    [](const Finding& a, const Finding& b) { return a.level > b.level; });
 
-  RunFolder run(o.common.out, false, o.common.force, kOwn);
-  run.configure(app);
   Page page("facedata doctor: " + fs::path(o.data).filename().string());
   page.table({{"faces", std::to_string(set.count())},
               {"to train", std::to_string(set.indices(true).size())},
@@ -467,6 +468,9 @@ void examine_sources(const DoctorOptions& o, CLI::App& app) {
   const PictureSource pictures(layout.images);
   const FaceLabels labels = read_labels(
       {o.labels.empty() ? layout.labels : fs::path(o.labels), MissingAus::zero, o.frames}, pictures);
+
+  RunFolder run(o.common.out, false, o.common.force, kOwn);
+  run.configure(app);
 
   std::vector<std::string> undecodable, unlabelled, missing, several, bad, unsure, repeated, same_name;
   std::map<std::string, std::string> contents;
@@ -549,8 +553,6 @@ void examine_sources(const DoctorOptions& o, CLI::App& app) {
   for (const auto& [shape, count] : shapes) frequent.emplace_back(-count, shape);
   std::sort(frequent.begin(), frequent.end());
 
-  RunFolder run(o.common.out, false, o.common.force, kOwn);
-  run.configure(app);
   Page page("facedata doctor: " + o.images);
   page.table(
       {{"pictures", std::to_string(pictures.count())}, {"labels", std::to_string(labels.order.size())}});

@@ -13,8 +13,8 @@ constexpr uint64_t kBatchStream = 4;  // the first three labels of a seed are th
 
 }  // namespace
 
-BatchSampler::BatchSampler(const FaceSet& set, std::vector<int64_t> faces, double balance)
-    : set_(set), faces_(std::move(faces)), balance_(balance) {
+BatchSampler::BatchSampler(const FaceSet& set, std::vector<int64_t> faces, double balance, int64_t shift)
+    : set_(set), faces_(std::move(faces)), balance_(balance), shift_(shift) {
   SGA_CHECK(!faces_.empty(), "ganimation: the data set has no faces to train on");
   SGA_CHECK(balance >= 0 && balance <= 1, "ganimation: balance must be in [0,1], got ", balance);
   for (size_t au = 0; au < kActionUnitCount; ++au) {
@@ -38,7 +38,12 @@ void BatchSampler::draw(int64_t n, Rng& rng, HostBatch& to) const {
   to.target_aus.resize(count * aus);
   for (size_t i = 0; i < count; ++i) {
     const int64_t chosen = draw_face(rng), other = draw_face(rng);
-    set_.fill(std::span(to.images).subspan(i * face, face), chosen, rng.below(2) == 1);
+    const bool flip = rng.below(2) == 1;
+    const auto amount = [&] {
+      return shift_ > 0 ? int64_t(rng.below(uint64_t(2 * shift_ + 1))) - shift_ : 0;
+    };
+    const int64_t down = amount(), right = amount();
+    set_.fill(std::span(to.images).subspan(i * face, face), chosen, flip, down, right);
     for (size_t au = 0; au < aus; ++au) {
       to.source_aus[i * aus + au] = set_.record(chosen).labels[au];
       to.target_aus[i * aus + au] =

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <stdexcept>
@@ -69,6 +70,33 @@ TEST_F(Batches, FacesLabelsAndTargetsBelongTogether) {
   }
   EXPECT_EQ(seen.size(), 10u);
   EXPECT_EQ(mirrored.size(), 2u);
+}
+
+TEST_F(Batches, MovedFacesRepeatTheirEdge) {
+  const FaceSet set = make(1);  // dark but for its left column
+  std::vector<float> plain(kSide * kSide * 3), moved(plain.size());
+  set.fill(plain, 0, false);
+  for (const int64_t right : {-2, 0, 3})
+    for (const bool flip : {false, true}) {
+      set.fill(moved, 0, flip, 1, right);
+      for (int64_t y = 0; y < kSide; ++y)
+        for (int64_t x = 0; x < kSide; ++x) {
+          const int64_t v = std::clamp<int64_t>(y - 1, 0, kSide - 1),
+                        u = std::clamp<int64_t>(x - right, 0, kSide - 1);
+          EXPECT_EQ(moved[size_t(y * kSide + x) * 3],
+                    plain[size_t(v * kSide + (flip ? kSide - 1 - u : u)) * 3]);
+        }
+    }
+  const BatchSampler sampler(set, set.indices(true), 0, 3);
+  Rng rng(1);
+  const std::vector<float> images = to_host<float>(sampler.draw(60, rng).images);
+  std::set<int> widths;  // of the light edge, in the first row of every face
+  for (size_t n = 0; n < 60; ++n) {
+    int width = 0;
+    for (int64_t x = 0; x < kSide; ++x) width += images[n * plain.size() + size_t(x) * 3] == 1;
+    widths.insert(width);
+  }
+  EXPECT_EQ(widths, (std::set<int>{0, 1, 2, 3, 4}));
 }
 
 TEST_F(Batches, OneFaceIsEnough) {

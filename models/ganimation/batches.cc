@@ -11,17 +11,6 @@ constexpr size_t kFewestShowing = 20;  // an AU shown by fewer faces is not wort
 constexpr double kTargetNoise = 0.1;
 constexpr uint64_t kBatchStream = 4;  // the first three labels of a seed are the trainer's
 
-// An RGB square moved down by dy and right by dx pixels; what comes in repeats the edge.
-void move(std::span<float> rgb, int64_t side, int64_t dy, int64_t dx) {
-  const std::vector<float> from(rgb.begin(), rgb.end());
-  for (int64_t y = 0; y < side; ++y)
-    for (int64_t x = 0; x < side; ++x) {
-      const int64_t v = std::clamp<int64_t>(y - dy, 0, side - 1),
-                    u = std::clamp<int64_t>(x - dx, 0, side - 1);
-      std::copy_n(from.begin() + (v * side + u) * 3, 3, rgb.begin() + (y * side + x) * 3);
-    }
-}
-
 }  // namespace
 
 BatchSampler::BatchSampler(const FaceSet& set, std::vector<int64_t> faces, double balance, int64_t shift)
@@ -49,16 +38,16 @@ void BatchSampler::draw(int64_t n, Rng& rng, HostBatch& to) const {
   to.target_aus.resize(count * aus);
   for (size_t i = 0; i < count; ++i) {
     const int64_t chosen = draw_face(rng), other = draw_face(rng);
-    set_.fill(std::span(to.images).subspan(i * face, face), chosen, rng.below(2) == 1);
+    const bool flip = rng.below(2) == 1;
+    const auto amount = [&] {
+      return shift_ > 0 ? int64_t(rng.below(uint64_t(2 * shift_ + 1))) - shift_ : 0;
+    };
+    const int64_t down = amount(), right = amount();
+    set_.fill(std::span(to.images).subspan(i * face, face), chosen, flip, down, right);
     for (size_t au = 0; au < aus; ++au) {
       to.source_aus[i * aus + au] = set_.record(chosen).labels[au];
       to.target_aus[i * aus + au] =
           set_.record(other).labels[au] + float(kTargetNoise * (2 * rng.uniform() - 1));
-    }
-    if (shift_ > 0) {
-      const auto amount = [&] { return int64_t(rng.below(uint64_t(2 * shift_ + 1))) - shift_; };
-      const int64_t dy = amount(), dx = amount();
-      move(std::span(to.images).subspan(i * face, face), set_.size(), dy, dx);
     }
   }
 }

@@ -244,21 +244,24 @@ std::vector<float> FaceSet::batch(std::span<const int64_t> indices, std::span<co
   return out;
 }
 
-void FaceSet::fill(std::span<float> out, int64_t i, bool flip) const {
+void FaceSet::fill(std::span<float> out, int64_t i, bool flip, int64_t down, int64_t right) const {
   const std::span<const uint8_t> from = pixels(i);
   SGA_CHECK(out.size() == from.size(), "face set: room for ", out.size(), " of ", from.size(), " numbers");
   const auto scaled = [](uint8_t v) { return static_cast<float>(v) / 127.5f - 1; };
-  if (!flip) {
+  if (!flip && down == 0 && right == 0) {
     std::transform(from.begin(), from.end(), out.begin(), scaled);
     return;
   }
   const int64_t n = size();
   float* to = out.data();
-  for (int64_t y = 0; y < n; ++y)
-    for (int64_t x = n; x-- > 0; to += 3) {
-      const uint8_t* p = from.data() + (y * n + x) * 3;
+  for (int64_t y = 0; y < n; ++y) {
+    const uint8_t* row = from.data() + std::clamp<int64_t>(y - down, 0, n - 1) * n * 3;
+    for (int64_t x = 0; x < n; ++x, to += 3) {
+      const int64_t u = std::clamp<int64_t>(x - right, 0, n - 1);
+      const uint8_t* p = row + (flip ? n - 1 - u : u) * 3;
       for (int c = 0; c < 3; ++c) to[c] = scaled(p[c]);
     }
+  }
 }
 
 std::vector<float> FaceSet::labels(std::span<const int64_t> indices) const {

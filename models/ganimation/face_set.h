@@ -70,8 +70,9 @@ class FaceSet {
   /// Pictures as a network takes them: (n, size, size, 3) in [-1,1], v / 127.5 - 1. `flip` (empty, or one
   /// value a picture) mirrors left and right; AUs are symmetric, so labels stay true.
   std::vector<float> batch(std::span<const int64_t> indices, std::span<const uint8_t> flip = {}) const;
-  /// One of them, size * size * 3 numbers, to `out`.
-  void fill(std::span<float> out, int64_t i, bool flip) const;
+  /// One of them, size * size * 3 numbers, to `out`; after mirroring it moves by `down` and `right` pixels,
+  /// and what comes in repeats the edge.
+  void fill(std::span<float> out, int64_t i, bool flip, int64_t down = 0, int64_t right = 0) const;
   /// Their labels: (n, 17).
   std::vector<float> labels(std::span<const int64_t> indices) const;
 

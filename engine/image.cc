@@ -73,7 +73,7 @@ Bytes with_whole_palette(Span png) {
 }
 
 // The picture as it should be seen. Orientations 5..8 swap rows and columns.
-Image upright(const Image& in, int orientation) {
+Image upright(Image in, int orientation) {
   if (orientation == 1) return in;
   const bool swap = orientation >= 5;
   const bool flip_rows = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
@@ -195,7 +195,7 @@ Image decode_image(Span file, const std::string& name) {
     std::transform(static_cast<uint8_t*>(decoded.get()),
                    static_cast<uint8_t*>(decoded.get()) + image.pixels.size(), image.pixels.begin(),
                    [](uint8_t v) { return static_cast<float>(v) / 255.0f; });
-  return info.format == "jpeg" ? upright(image, exif_orientation(file)) : image;
+  return info.format == "jpeg" ? upright(std::move(image), exif_orientation(file)) : image;
 }
 
 bool has_picture_name(const fs::path& path) {
@@ -205,9 +205,10 @@ bool has_picture_name(const fs::path& path) {
 }
 
 Image load_image(const fs::path& path, int64_t channels) {
-  const Image read = decode_image(read_file(path, kMaxFileBytes), path.string());
-  const Image image = convert_channels(read, channels ? channels : shown_channels(read));
-  return image.channels == 4 ? fill_hidden_colours(image) : image;
+  Image image = decode_image(read_file(path, kMaxFileBytes), path.string());
+  if (channels == 0) channels = shown_channels(image);
+  if (image.channels != channels) image = convert_channels(image, channels);
+  return channels == 4 ? fill_hidden_colours(image) : image;
 }
 
 Image convert_channels(const Image& image, int64_t channels) {

@@ -1,7 +1,9 @@
 #include "tools/png_writer.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <exception>
 #include <string_view>
 
 namespace sga {
@@ -13,12 +15,25 @@ void put(Bytes& out, uint32_t value) {
 
 // What a byte is predicted to be from those to the left, above, and above left. Source: PNG
 // specification, 9.4.
-int paeth(int left, int up, int corner) {
-  const int guess = left + up - corner;
-  const int by_left = std::abs(guess - left), by_up = std::abs(guess - up),
-            by_corner = std::abs(guess - corner);
-  return by_left <= by_up && by_left <= by_corner ? left : by_up <= by_corner ? up : corner;
+uint8_t paeth(int left, int up, int corner) {
+  const int by_left = std::abs(up - corner), by_up = std::abs(left - corner),
+            by_corner = std::abs(left + up - 2 * corner);
+  const int of_two = by_up <= by_corner ? up : corner;
+  return static_cast<uint8_t>((by_left <= by_up) & (by_left <= by_corner) ? left : of_two);
 }
+
+// The filter's number and the row less what it predicts.
+void filter(const std::vector<uint8_t>& row, const std::vector<uint8_t>& above, size_t pixel, uint8_t* out) {
+  const size_t count = row.size();
+  *out++ = 4;
+  for (size_t i = 0; i < pixel; ++i) out[i] = static_cast<uint8_t>(row[i] - above[i]);
+  const uint8_t *now = row.data(), *up = above.data();
+  for (size_t i = pixel; i < count; ++i)
+    out[i] = static_cast<uint8_t>(now[i] - paeth(now[i - pixel], up[i], up[i - pixel]));
+}
+
+// Pieces are packed side by side; which bytes are in one depends on the picture alone.
+constexpr size_t kPieceBytes = size_t{1} << 20, kPieces = 16;
 
 }  // namespace
 
@@ -28,7 +43,8 @@ PngWriter::PngWriter(const fs::path& path, int64_t height, int64_t width, int64_
       width_(width),
       channels_(channels),
       bits_(bits),
-      above_(size_t(width * channels * bits / 8)) {
+      above_(size_t(width * channels * bits / 8)),
+      piece_(std::max<size_t>(1, kPieceBytes / (above_.size() + 1)) * (above_.size() + 1)) {
   SGA_CHECK(bits == 8 || bits == 16, "png writer: a channel has 8 or 16 bits, got ", bits);
   SGA_CHECK(height >= 1 && width >= 1 && height <= kMaxSide && width <= kMaxSide &&
                 height * width <= kMaxPixels && channels >= 1 && channels <= 4,
@@ -44,6 +60,8 @@ PngWriter::PngWriter(const fs::path& path, int64_t height, int64_t width, int64_
   for (const int byte : {bits, kColourType[channels - 1], 0, 0, 0})
     header.push_back(static_cast<std::byte>(byte));
   chunk("IHDR", header);
+  constexpr std::array kZlib{std::byte{0x78}, std::byte{0x01}};
+  chunk("IDAT", kZlib);
 }
 
 void PngWriter::chunk(const char* type, std::span<const std::byte> data) {
@@ -55,10 +73,27 @@ void PngWriter::chunk(const char* type, std::span<const std::byte> data) {
   file_.write(out);
 }
 
-void PngWriter::idat(bool last) {
-  const Bytes packed = packer_.pack(pending_, last);
+void PngWriter::pack(bool last) {
+  const size_t count = (pending_.size() + piece_ - 1) / piece_;
+  std::vector<PackedPiece> packed(count);
+  std::exception_ptr error;
+#pragma omp parallel for schedule(dynamic, 1)
+  for (size_t i = 0; i < count; ++i) {
+    try {
+      const size_t begin = i * piece_;
+      packed[i] = pack_piece(std::span(pending_).subspan(begin, std::min(piece_, pending_.size() - begin)),
+                             last && i + 1 == count);
+    } catch (...) {
+#pragma omp critical
+      error = std::current_exception();
+    }
+  }
+  if (error) std::rethrow_exception(error);
+  for (size_t i = 0; i < count; ++i) {
+    adler_ = adler_of_both(adler_, packed[i].adler, std::min(piece_, pending_.size() - i * piece_));
+    chunk("IDAT", packed[i].bytes);
+  }
   pending_.clear();
-  if (!packed.empty()) chunk("IDAT", packed);
 }
 
 void PngWriter::write(const Image& rows) {
@@ -66,35 +101,43 @@ void PngWriter::write(const Image& rows) {
             "png writer: ", rows.height, " rows of ", rows.width, "x", rows.channels, " after ", done_,
             " of a picture of ", width_, "x", height_, "x", channels_);
   const auto pixel = size_t(channels_ * bits_ / 8), row = size_t(width_) * pixel;
-  Bytes now(row);
+  std::vector<uint8_t> now(row);
   for (int64_t y = 0; y < rows.height; ++y) {
     const float* values = rows.at(y, 0);
     for (int64_t i = 0; i < width_ * channels_; ++i) {
       const float v = values[i] > 0 ? std::min(values[i], 1.0f) : 0.0f;
       if (bits_ == 8) {
-        now[size_t(i)] = static_cast<std::byte>(v * 255.0f + 0.5f);
+        now[size_t(i)] = static_cast<uint8_t>(v * 255.0f + 0.5f);
       } else {
         const auto deep = static_cast<uint16_t>(v * 65535.0f + 0.5f);
-        now[size_t(2 * i)] = static_cast<std::byte>(deep >> 8),
-                       now[size_t(2 * i + 1)] = static_cast<std::byte>(deep);
+        now[size_t(2 * i)] = static_cast<uint8_t>(deep >> 8);
+        now[size_t(2 * i + 1)] = static_cast<uint8_t>(deep);
       }
     }
-    pending_.push_back(std::byte{4});
-    for (size_t i = 0; i < row; ++i) {
-      const int left = i < pixel ? 0 : int(now[i - pixel]), corner = i < pixel ? 0 : int(above_[i - pixel]);
-      pending_.push_back(static_cast<std::byte>(int(now[i]) - paeth(left, int(above_[i]), corner)));
-    }
+    const size_t at = pending_.size();
+    pending_.resize(at + 1 + row);
+    filter(now, above_, pixel, reinterpret_cast<uint8_t*>(pending_.data() + at));
     std::swap(above_, now);
-    if (pending_.size() >= (size_t{1} << 20)) idat(false);
+    // The last piece ends the stream and is left for commit().
+    if (pending_.size() >= kPieces * piece_ && done_ + y + 1 < height_) pack(false);
   }
   done_ += rows.height;
 }
 
 void PngWriter::commit() {
   SGA_CHECK(done_ == height_, "png writer: ", done_, " of ", height_, " rows were written");
-  idat(true);
+  pack(true);
+  Bytes checksum;
+  put(checksum, adler_);
+  chunk("IDAT", checksum);
   chunk("IEND", {});
   file_.commit();
+}
+
+void write_png(const fs::path& path, const Image& image) {
+  PngWriter writer(path, image.height, image.width, image.channels);
+  writer.write(image);
+  writer.commit();
 }
 
 }  // namespace sga

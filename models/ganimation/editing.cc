@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "layers/init.h"
+
 namespace sga::ganimation {
 namespace {
 
@@ -13,6 +15,7 @@ Generator read_generator(const Checkpoint& checkpoint, const std::string& name) 
   const auto format = checkpoint.metadata.find("format");
   SGA_CHECK(format != checkpoint.metadata.end() && format->second == kFormat, name,
             " is not a GANimation model; give a model.safetensors written by ganimation train");
+  const NoInit loaded_below;
   Rng unused;
   Generator generator(generator_config(checkpoint, "generator."), unused);
   SGA_CHECK(generator.config().aus == kActionUnitCount, name, ": the model has ", generator.config().aus,
@@ -89,6 +92,7 @@ Model::Model(const Checkpoint& checkpoint, const std::string& name)
               ": the model's estimator is for ", config.size, " px and ", config.aus,
               " action units, its generator for ", generator_.config().size, " and ",
               generator_.config().aus);
+    const NoInit loaded_below;
     Rng unused;
     estimator_.emplace(config, unused);
     estimator_->parameters().load(checkpoint, "estimator.");

@@ -1,6 +1,7 @@
 #include "tools/face_detector.h"
 
 #include <algorithm>
+#include <cmath>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/objdetect.hpp>
@@ -14,6 +15,9 @@ constexpr const char* kEye = "haarcascade_eye_tree_eyeglasses.xml";
 constexpr int64_t kLongSide = 800;
 /// Overlapping hits that make a face believable without an eye: closed, shaded or covered eyes.
 constexpr int kSure = 20;
+constexpr int kFaceSide = 200;  ///< eyes are looked for in faces of this width
+/// Where the eyes of a face are, in widths of its rectangle: their distance, and their height.
+constexpr double kApart = 0.38, kEyeHeight = 0.385, kOddPair = 0.5;
 
 fs::path find_cascades(const fs::path& folder) {
   std::vector<fs::path> places = {"/usr/share/opencv4/haarcascades", "/usr/local/share/opencv4/haarcascades",
@@ -70,12 +74,38 @@ struct FaceDetector::Cascades {
     return faces;
   }
 
-  bool has_eye(const cv::Mat& picture, const cv::Rect& r) {
+  bool has_eye(const cv::Mat& picture, const cv::Rect& r) { return !eyes(picture, r).empty(); }
+
+  /// Rectangles of eyes in the upper part of a face, in shares of the face's width from its top left corner.
+  std::vector<cv::Rect2d> eyes(const cv::Mat& picture, const cv::Rect& r) {
     cv::Mat upper;
-    cv::resize(picture({r.x, r.y, r.width, r.height * 6 / 10}), upper, {200, 120}, 0, 0, cv::INTER_LINEAR);
-    std::vector<cv::Rect> eyes;
-    eye.detectMultiScale(upper, eyes, 1.1, 3, 0, {24, 24}, {90, 90});
-    return !eyes.empty();
+    cv::resize(picture({r.x, r.y, r.width, r.height * 6 / 10}), upper, {kFaceSide, kFaceSide * 6 / 10}, 0, 0,
+               cv::INTER_LINEAR);
+    std::vector<cv::Rect> found;
+    eye.detectMultiScale(upper, found, 1.1, 3, 0, {24, 24}, {90, 90});
+    std::vector<cv::Rect2d> shares;
+    for (const cv::Rect& e : found)
+      shares.emplace_back(double(e.x) / kFaceSide, double(e.y) / kFaceSide, double(e.width) / kFaceSide,
+                          double(e.height) / kFaceSide);
+    return shares;
+  }
+
+  /// The two eyes of a face in shares of its width, or nothing: of all pairs the one most like a face.
+  std::optional<std::array<Point, 2>> pair_of_eyes(const cv::Mat& picture, const cv::Rect& r) {
+    const std::vector<cv::Rect2d> all = eyes(picture, r);
+    std::optional<std::array<Point, 2>> best;
+    double least = kOddPair;
+    for (const cv::Rect2d& a : all)
+      for (const cv::Rect2d& b : all) {
+        const Point left{a.x + a.width / 2, a.y + a.height / 2}, right{b.x + b.width / 2, b.y + b.height / 2};
+        const double apart = right.x - left.x;
+        if (apart <= 0) continue;
+        const double odd = std::abs(apart - kApart) / kApart + std::abs((left.x + right.x) / 2 - 0.5) +
+                           std::abs((left.y + right.y) / 2 - kEyeHeight) +
+                           0.5 * std::abs(right.y - left.y) / apart;
+        if (odd < least) least = odd, best = {{left, right}};
+      }
+    return best;
   }
 };
 
@@ -96,19 +126,26 @@ std::vector<FaceRectangle> FaceDetector::detect(const Image& photo) {
 
   std::vector<cv::Rect> found = cascades_->search(bytes, 3);
   if (found.empty()) found = cascades_->search(bytes, 12);
+  cv::Point border;
   if (found.empty()) {  // a face cut so close that it touches the edge is found once there is something
                         // around it
-    const int border = std::max(bytes.rows, bytes.cols) / 4;
-    cv::copyMakeBorder(bytes, bytes, border, border, border, border, cv::BORDER_REPLICATE);
+    border.x = border.y = std::max(bytes.rows, bytes.cols) / 4;
+    cv::copyMakeBorder(bytes, bytes, border.y, border.y, border.x, border.x, cv::BORDER_REPLICATE);
     found = cascades_->search(bytes, 4);
-    for (cv::Rect& r : found) r -= cv::Point(border, border);
   }
   std::sort(found.begin(), found.end(), [](const cv::Rect& a, const cv::Rect& b) {
     return std::tuple(b.width, a.y, a.x) < std::tuple(a.width, b.y, b.x);
   });
+  cv::equalizeHist(bytes, bytes);
   std::vector<FaceRectangle> faces;
-  for (const cv::Rect& r : found)
-    faces.push_back({r.x / scale, r.y / scale, r.width / scale, r.height / scale});
+  for (const cv::Rect& r : found) {
+    FaceRectangle face{(r.x - border.x) / scale, (r.y - border.y) / scale, r.width / scale, r.height / scale};
+    if (auto eyes = cascades_->pair_of_eyes(bytes, r)) {
+      for (Point& eye : *eyes) eye = {face.x + eye.x * face.width, face.y + eye.y * face.width};
+      face.eyes = eyes;
+    }
+    faces.push_back(face);
+  }
   return faces;
 }
 

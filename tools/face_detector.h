@@ -20,8 +20,9 @@ class FaceDetector {
 
   /// Upright faces, largest first; empty if there is none. Faces below a quarter of the picture's smaller
   /// side are only looked for where there is no larger one, and down to a twelfth. A rectangle counts if an
-  /// eye is found in its upper half or the cascade is very sure; it may leave the picture. Any channels; the
-  /// search runs on at most 800 pixels a side.
+  /// eye is found in its upper half or the cascade is very sure; it may leave the picture. `eyes` are set
+  /// where OpenCV's eye cascade finds two that go together. Any channels; the search runs on at most 800
+  /// pixels a side.
   std::vector<FaceRectangle> detect(const Image& photo);
 
  private:

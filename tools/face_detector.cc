@@ -41,8 +41,8 @@ void load(cv::CascadeClassifier& cascade, const fs::path& path) {
   SGA_CHECK(loaded, "cannot read the face cascade ", path);
 }
 
-/// Brightness as OpenCV's cascades take it, without the floats of convert_channels in between: a photograph of
-/// 12 Mpx takes 30 ms instead of 120.
+/// Brightness as OpenCV's cascades take it, without the floats of convert_channels in between: a photograph
+/// of 12 Mpx takes 30 ms instead of 120.
 cv::Mat grey_bytes(const Image& photo) {
   if (photo.channels != 3) return grey_bytes(convert_channels(photo, 3));
   cv::Mat bytes(static_cast<int>(photo.height), static_cast<int>(photo.width), CV_8U);
@@ -118,13 +118,14 @@ FaceDetector::FaceDetector(const fs::path& folder) : cascades_(std::make_unique<
 FaceDetector::~FaceDetector() = default;
 FaceDetector::FaceDetector(FaceDetector&&) noexcept = default;
 
-std::vector<FaceRectangle> FaceDetector::detect(const Image& photo) {
+std::vector<FaceRectangle> FaceDetector::detect(const Image& photo, bool small_too) {
   const double scale = std::min(
       1.0, static_cast<double>(kLongSide) / static_cast<double>(std::max(photo.height, photo.width)));
   cv::Mat bytes = grey_bytes(photo);
   if (scale < 1) cv::resize(bytes, bytes, {}, scale, scale, cv::INTER_AREA);
 
-  std::vector<cv::Rect> found = cascades_->search(bytes, 3);
+  std::vector<cv::Rect> found;
+  if (!small_too) found = cascades_->search(bytes, 3);
   if (found.empty()) found = cascades_->search(bytes, 12);
   cv::Point border;
   if (found.empty()) {  // a face cut so close that it touches the edge is found once there is something

@@ -13,6 +13,6 @@ FaceDetector::FaceDetector(const fs::path&) {
 FaceDetector::~FaceDetector() = default;
 FaceDetector::FaceDetector(FaceDetector&&) noexcept = default;
 
-std::vector<FaceRectangle> FaceDetector::detect(const Image&) { return {}; }
+std::vector<FaceRectangle> FaceDetector::detect(const Image&, bool) { return {}; }
 
 }  // namespace sga

@@ -79,6 +79,34 @@ ActionUnits target_action_units(const Expression& expression, EditMode mode, flo
   return target;
 }
 
+Target make_target(const Expression& expression, EditMode mode, float strength, const ActionUnits& source,
+                   const ActionUnits& limits) {
+  Target target{target_action_units(expression, mode, strength, source, limits), expression.side, {}};
+  if (target.side == Side::both) return target;
+  Expression without = expression;
+  for (size_t i = 0; i < without.values.size(); ++i)
+    if (without.one_sided[i]) without.values[i] = 0;
+  target.other = target_action_units(without, mode, strength, source, limits);
+  return target;
+}
+
+Target between(const ActionUnits& source, const Target& target, float share) {
+  Target result = target;
+  for (size_t i = 0; i < source.size(); ++i) {
+    result.units[i] = (1 - share) * source[i] + share * target.units[i];
+    result.other[i] = (1 - share) * source[i] + share * target.other[i];
+  }
+  if (target.side == Side::both) result.other = target.other;
+  return result;
+}
+
+Target within(Target target, const ActionUnits& source, const ActionUnits& limits) {
+  for (ActionUnits* units : {&target.units, &target.other})
+    for (size_t i = 0; i < units->size(); ++i)
+      (*units)[i] = std::clamp((*units)[i], 0.f, std::max(limits[i], source[i]));
+  return target;
+}
+
 Model::Model(const fs::path& file) : Model(load_checkpoint(file), file.string()) {}
 
 Model::Model(const Checkpoint& checkpoint, const std::string& name)

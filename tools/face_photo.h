@@ -22,9 +22,12 @@ struct FacePhoto {
 FacePhoto find_face(Image photo, const std::string& name, const std::string& crop_recipe, int64_t which,
                     FaceDetector& detector);
 
-/// What find_face warns of, or "": eyes out of level by more than 20 degrees, not side by side in the middle
-/// of the face's rectangle, or not both to be seen.
-std::string pose_warning(const FaceRectangle& face);
+/// How much the halves of a face mirror each other: the correlation of its grey values with those of its
+/// mirror image, for the axis where it is largest. About 0.75 on frontal faces, 0.1 on faces turned by half.
+double mirror_likeness(const Image& photo, const FaceRectangle& face);
+/// What find_face warns of, or "": eyes out of level by more than 20 degrees; or eyes that are not both
+/// found, in a face whose halves are unlike.
+std::string pose_warning(const Image& photo, const FaceRectangle& face);
 
 /// The action units of one picture by an OpenFace CSV without a column of pictures (of several faces the
 /// surest), by one with such a column, or by a folder with one CSV a picture. Error if it holds none for

@@ -80,12 +80,10 @@ FaceView view_of(const Image& photo, const FaceBox& box, int64_t side) {
   const double span = box.size * std::max(1.0, box.stretch);
   const Point middle = to_photo(box, 0.5, 0.5);
   const FaceBox square{middle.x - span / 2, middle.y - span / 2, span};
-  const int64_t pixels = std::clamp<int64_t>(std::llround(span), 1, side);
-  const double scale = double(pixels) / span;
   FaceBox inside = box;
   inside.x -= square.x;
   inside.y -= square.y;
-  return {crop_face(photo, square, pixels), scaled(inside, scale)};
+  return {crop_face(photo, square, side), scaled(inside, double(side) / span)};
 }
 
 }  // namespace sga::ganimation

@@ -109,11 +109,11 @@ struct FaceDetector::Cascades {
   }
 };
 
-FaceDetector::FaceDetector(const fs::path& folder) : cascades_(std::make_unique<Cascades>()) {
+FaceDetector::FaceDetector(const fs::path& folder, int threads) : cascades_(std::make_unique<Cascades>()) {
   const fs::path place = find_cascades(folder);
   load(cascades_->face, place / kFace);
   load(cascades_->eye, place / kEye);
-  cv::setNumThreads(1);  // rectangles in the same order in every run
+  cv::setNumThreads(threads);
 }
 FaceDetector::~FaceDetector() = default;
 FaceDetector::FaceDetector(FaceDetector&&) noexcept = default;

@@ -14,7 +14,10 @@ class FaceDetector {
  public:
   /// Loads the cascades from `folder`, or from where Debian's opencv-data puts them. Error naming the places
   /// tried.
-  explicit FaceDetector(const fs::path& folder = {});
+  ///   threads  that search one photograph; the same faces are found by any number, and they hold for all
+  ///   detectors
+  ///            of the process
+  explicit FaceDetector(const fs::path& folder = {}, int threads = 1);
   ~FaceDetector();
   FaceDetector(FaceDetector&&) noexcept;
 

@@ -76,7 +76,7 @@ ActionUnits FaceRun::shown_by(const fs::path& file) {
 
 FacePhoto FaceRun::open(const Bytes& file, const std::string& name, int64_t which) {
   Image photo = decode_image(file, name);
-  if (!detector_) detector_.emplace();
+  if (!detector_) detector_.emplace(fs::path(), 2);
   return find_face(std::move(photo), name, model_.card().crop_recipe, which, *detector_);
 }
 

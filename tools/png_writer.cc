@@ -23,13 +23,25 @@ uint8_t paeth(int left, int up, int corner) {
 }
 
 // The filter's number and the row less what it predicts.
-void filter(const std::vector<uint8_t>& row, const std::vector<uint8_t>& above, size_t pixel, uint8_t* out) {
-  const size_t count = row.size();
+void filter(const uint8_t* row, const uint8_t* above, size_t count, size_t pixel, uint8_t* out) {
   *out++ = 4;
   for (size_t i = 0; i < pixel; ++i) out[i] = static_cast<uint8_t>(row[i] - above[i]);
-  const uint8_t *now = row.data(), *up = above.data();
   for (size_t i = pixel; i < count; ++i)
-    out[i] = static_cast<uint8_t>(now[i] - paeth(now[i - pixel], up[i], up[i - pixel]));
+    out[i] = static_cast<uint8_t>(row[i] - paeth(row[i - pixel], above[i], above[i - pixel]));
+}
+
+// Values in [0,1], clamped, as 8 bits or as 16 with the high byte first.
+void round_to_bytes(const float* values, int64_t count, int bits, uint8_t* out) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float v = values[i] > 0 ? std::min(values[i], 1.0f) : 0.0f;
+    if (bits == 8) {
+      out[i] = static_cast<uint8_t>(static_cast<int>(v * 255.0f + 0.5f));
+    } else {
+      const auto deep = static_cast<uint16_t>(v * 65535.0f + 0.5f);
+      out[2 * i] = static_cast<uint8_t>(deep >> 8);
+      out[2 * i + 1] = static_cast<uint8_t>(deep);
+    }
+  }
 }
 
 // Pieces are packed side by side; which bytes are in one depends on the picture alone.
@@ -44,7 +56,7 @@ PngWriter::PngWriter(const fs::path& path, int64_t height, int64_t width, int64_
       channels_(channels),
       bits_(bits),
       above_(size_t(width * channels * bits / 8)),
-      piece_(std::max<size_t>(1, kPieceBytes / (above_.size() + 1)) * (above_.size() + 1)) {
+      piece_(std::max<size_t>(1, kPieceBytes / (above_.size() + 1))) {
   SGA_CHECK(bits == 8 || bits == 16, "png writer: a channel has 8 or 16 bits, got ", bits);
   SGA_CHECK(height >= 1 && width >= 1 && height <= kMaxSide && width <= kMaxSide &&
                 height * width <= kMaxPixels && channels >= 1 && channels <= 4,
@@ -74,15 +86,21 @@ void PngWriter::chunk(const char* type, std::span<const std::byte> data) {
 }
 
 void PngWriter::pack(bool last) {
-  const size_t count = (pending_.size() + piece_ - 1) / piece_;
+  const size_t row = above_.size(), rows = pending_.size() / row, count = (rows + piece_ - 1) / piece_;
+  const auto pixel = size_t(channels_ * bits_ / 8);
   std::vector<PackedPiece> packed(count);
+  std::vector<size_t> sizes(count);
   std::exception_ptr error;
 #pragma omp parallel for schedule(dynamic, 1)
   for (size_t i = 0; i < count; ++i) {
     try {
-      const size_t begin = i * piece_;
-      packed[i] = pack_piece(std::span(pending_).subspan(begin, std::min(piece_, pending_.size() - begin)),
-                             last && i + 1 == count);
+      const size_t begin = i * piece_, end = std::min(rows, begin + piece_);
+      Bytes filtered((end - begin) * (row + 1));
+      for (size_t y = begin; y < end; ++y)
+        filter(pending_.data() + y * row, y > 0 ? pending_.data() + (y - 1) * row : above_.data(), row, pixel,
+               reinterpret_cast<uint8_t*>(filtered.data()) + (y - begin) * (row + 1));
+      sizes[i] = filtered.size();
+      packed[i] = pack_piece(filtered, last && i + 1 == count);
     } catch (...) {
 #pragma omp critical
       error = std::current_exception();
@@ -90,9 +108,10 @@ void PngWriter::pack(bool last) {
   }
   if (error) std::rethrow_exception(error);
   for (size_t i = 0; i < count; ++i) {
-    adler_ = adler_of_both(adler_, packed[i].adler, std::min(piece_, pending_.size() - i * piece_));
+    adler_ = adler_of_both(adler_, packed[i].adler, sizes[i]);
     chunk("IDAT", packed[i].bytes);
   }
+  above_.assign(pending_.end() - int64_t(row), pending_.end());
   pending_.clear();
 }
 
@@ -100,26 +119,18 @@ void PngWriter::write(const Image& rows) {
   SGA_CHECK(rows.width == width_ && rows.channels == channels_ && done_ + rows.height <= height_,
             "png writer: ", rows.height, " rows of ", rows.width, "x", rows.channels, " after ", done_,
             " of a picture of ", width_, "x", height_, "x", channels_);
-  const auto pixel = size_t(channels_ * bits_ / 8), row = size_t(width_) * pixel;
-  std::vector<uint8_t> now(row);
-  for (int64_t y = 0; y < rows.height; ++y) {
-    const float* values = rows.at(y, 0);
-    for (int64_t i = 0; i < width_ * channels_; ++i) {
-      const float v = values[i] > 0 ? std::min(values[i], 1.0f) : 0.0f;
-      if (bits_ == 8) {
-        now[size_t(i)] = static_cast<uint8_t>(v * 255.0f + 0.5f);
-      } else {
-        const auto deep = static_cast<uint16_t>(v * 65535.0f + 0.5f);
-        now[size_t(2 * i)] = static_cast<uint8_t>(deep >> 8);
-        now[size_t(2 * i + 1)] = static_cast<uint8_t>(deep);
-      }
-    }
-    const size_t at = pending_.size();
-    pending_.resize(at + 1 + row);
-    filter(now, above_, pixel, reinterpret_cast<uint8_t*>(pending_.data() + at));
-    std::swap(above_, now);
+  const size_t row = above_.size(), most = kPieces * piece_;  // rows packed side by side
+  for (int64_t y = 0; y < rows.height;) {
+    const size_t have = pending_.size() / row;
+    const auto more = std::min(int64_t(most - have), rows.height - y);
+    pending_.resize(pending_.size() + size_t(more) * row);
+#pragma omp parallel for if (size_t(more) * row > kPieceBytes)
+    for (int64_t i = 0; i < more; ++i)
+      round_to_bytes(rows.at(y + i, 0), width_ * channels_, bits_,
+                     pending_.data() + (have + size_t(i)) * row);
+    y += more;
     // The last piece ends the stream and is left for commit().
-    if (pending_.size() >= kPieces * piece_ && done_ + y + 1 < height_) pack(false);
+    if (pending_.size() == most * row && done_ + y < height_) pack(false);
   }
   done_ += rows.height;
 }

@@ -25,9 +25,8 @@ class PngWriter {
   BigFileWriter file_;
   int64_t height_, width_, channels_, done_ = 0;
   int bits_;
-  std::vector<uint8_t> above_;  // the row before
-  Bytes pending_;               // filtered rows not yet packed
-  size_t piece_;                // filtered bytes packed at once: whole rows
+  std::vector<uint8_t> above_, pending_;  // the last row packed; rows not yet packed
+  size_t piece_;                          // rows packed at once
   uint32_t adler_ = 1;
 };
 

@@ -103,6 +103,9 @@ template <class Place>
 Image turned(const Image& in, int64_t h, int64_t w, double scale_x, double scale_y, const Place& place) {
   const int64_t c = in.channels;
   Image out{h, w, c, std::vector<float>(static_cast<size_t>(h * w * c))};
+  // Of a photograph much larger than the crop a pixel is an average of thousands. Small ones come from data
+  // sets, many at a time.
+#pragma omp parallel for if (scale_x * scale_y * static_cast <double>(h * w) > 1e6)
   for (int64_t y = 0; y < h; ++y)
     for (int64_t x = 0; x < w; ++x) {
       const std::optional<Point> at = place(y, x);

@@ -32,6 +32,12 @@ FacePaint mixture(const Image& crop, const FacePaint& a, const FacePaint& b, Sid
   return mixed;
 }
 
+bool is_grey(const Image& crop) {
+  for (size_t i = 0; i + 2 < crop.pixels.size(); i += 3)
+    if (crop.pixels[i] != crop.pixels[i + 1] || crop.pixels[i] != crop.pixels[i + 2]) return false;
+  return true;
+}
+
 Image composite_of(const Image& crop, const FacePaint& paint) {
   Image edited = crop;
   for (int64_t i = 0; i < crop.height * crop.width; ++i) {
@@ -58,6 +64,7 @@ FaceEdit edit_face(const Model& model, const Image& crop, const Target& target,
   };
   FacePaint made = paint(target.units);
   if (target.side != Side::both) made = mixture(crop, made, paint(target.other), target.side);
+  if (is_grey(crop)) made.colour = convert_channels(convert_channels(made.colour, 1), 3);
   Image edited = composite_of(crop, made);
   return {crop, std::move(made), std::move(edited)};
 }

@@ -42,7 +42,10 @@ test: build
 	cmake --build --preset tsan -j $(JOBS) --target tsan_tests
 	ctest --test-dir build-tsan --output-on-failure -j $(JOBS) -L '^tsan$$'
 
-gpu-check: build
+# Whether there is a GPU at all is asked before anything is compiled.
+gpu-check:
+	bench/gpu-check probe
+	$(MAKE) build
 	bench/gpu-check --build build --out bench/results all
 
 bundle: deps

@@ -85,7 +85,8 @@ bool open_gpu() {
   try {
     std::cerr << set_device("cuda") << "\n";
   } catch (const Error& e) {
-    std::cerr << "bench: " << e.what() << "\n";
+    const std::string why = e.what();  // it ends with advice on --device, which benches have not
+    std::cerr << "bench: " << why.substr(0, why.find("; use --device")) << "; run it where there is one\n";
     return false;
   }
   const auto context = [](const std::string& name, double value) {

@@ -208,10 +208,11 @@ void rename_file(const fs::path& from, const fs::path& to) {
   if (!sync_folder(folder.fd())) fail_now();
 }
 
-void append_line(const fs::path& path, std::string_view line) {
+namespace {
+
+// Appends what `text` gives for the last character there is ('\n' of an empty file), or nothing of it.
+void append(const fs::path& path, const std::function<std::string(char last)>& text_after) {
   check_path(path, "append to");
-  SGA_CHECK(line.find('\n') == std::string_view::npos, "append_line: the line for ", path,
-            " holds a line break");
   const auto fail_now = [&](int error) { fail("cannot append to ", path, ": ", reason(error)); };
   Descriptor file(path, O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK);
   if (!file.is_open()) fail_now(errno);
@@ -220,18 +221,29 @@ void append_line(const fs::path& path, std::string_view line) {
   SGA_CHECK(S_ISREG(status.st_mode), "cannot append to ", path,
             ": it is a device or a pipe, a regular file is needed");
 
-  // A line cut by kill -9 stays alone: ours starts on a fresh one.
   char last = '\n';
   if (status.st_size > 0 && ::pread(file.fd(), &last, 1, status.st_size - 1) != 1) fail_now(errno);
-  std::string text(last == '\n' ? "" : "\n");
-  text.append(line).push_back('\n');
+  const std::string text = text_after(last);
   if (!write_all(file.fd(), std::as_bytes(std::span(text)))) {
     const int error = errno;
     if (::ftruncate(file.fd(), status.st_size) != 0)
-      errno = error;  // the cut line stays, which the format allows
+      errno = error;  // what was cut stays, which the formats allow
     fail_now(error);
   }
   if (!file.close()) fail_now(errno);
+}
+
+}  // namespace
+
+void append_line(const fs::path& path, std::string_view line) {
+  SGA_CHECK(line.find('\n') == std::string_view::npos, "append_line: the line for ", path,
+            " holds a line break");
+  // A line cut by kill -9 stays alone: ours starts on a fresh one.
+  append(path, [&](char last) { return (last == '\n' ? "" : "\n") + std::string(line) + "\n"; });
+}
+
+void append_text(const fs::path& path, std::string_view text) {
+  append(path, [&](char) { return std::string(text); });
 }
 
 void make_folder(const fs::path& path) {

@@ -33,6 +33,8 @@ void rename_file(const fs::path& from, const fs::path& to);
 
 /// Appends one line and flushes it (metrics.jsonl): a cut tail is at most one line.
 void append_line(const fs::path& path, std::string_view line);
+/// Appends any bytes and flushes them: all or, after an error, nothing.
+void append_text(const fs::path& path, std::string_view text);
 
 /// Makes the folder and its parents; Error if it cannot be made or written to.
 void make_folder(const fs::path& path);

@@ -23,7 +23,8 @@ void conv_with(ConvEngine, Cuda, const ConvShape&, const float* x, const float* 
 void conv_dx_with(ConvEngine, Cuda, const ConvShape&, const float* gy, const float* w, float* gx);
 void conv_dw_with(ConvEngine, Cuda, const ConvShape&, const float* x, const float* gy, float* gw);
 
-/// True where our tensor core kernel is faster than cuDNN's best, as measured (bench/gpu_conv_bench).
+/// True where our tensor core kernel is faster than cuDNN's best: nowhere until a race on a GPU is won
+/// (bench/gpu_conv_bench).
 bool prefer_own(ConvKind, const ConvShape&, Precision);
 
 /// Filters of 3x3, stride 1, c and k multiples of 32, tf32 or bf16, 16-byte aligned arrays, below 2^31

@@ -11,7 +11,8 @@
 // from global memory 1.4 to 1.7 times, not 9. Filters of one tap come by asynchronous copies, two in
 // flight while a third is multiplied; the next pixels arrive piece by piece, one ninth during each tap, and
 // are rounded on the way.
-//   grid (tiles, k/Filters), block 128 or 256, 13 to 93 KiB; variants: rows and filters of a tile
+//   grid (tiles, k/Filters), block 128 or 256, 13 to 93 KiB, up to 168 registers (the 128-filter tiles of two
+//   words spill 48 to 56 bytes); variants: rows and filters of a tile
 //
 // weights: by weights. A block owns Filters x 32 channels x 9 taps of gw, in registers, and walks over its
 // share of the tiles of pixels; the shares ("split k") go to scratch.

@@ -75,8 +75,9 @@ void mma(Type type, float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2
   uint32_t rows[2][8], columns[2][8];  // of a: g, g+8; of b: 2t, 2t+1
   std::memcpy(emu::outbox(), a, sizeof a);
   emu::warp_barrier(kAllLanes, where);
+  for (int l = 0; l < 32; ++l)
+    if (!emu::met(l)) emu::fail("mma without all 32 lanes", where);
   for (int l = 0; l < 4; ++l) {
-    if (!emu::met(4 * g + l)) emu::fail("mma without all 32 lanes", where);
     uint32_t theirs[4];
     std::memcpy(theirs, emu::inbox(4 * g + l), sizeof theirs);
     rows[0][l] = theirs[0], rows[1][l] = theirs[1], rows[0][l + 4] = theirs[2], rows[1][l + 4] = theirs[3];

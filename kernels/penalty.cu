@@ -7,7 +7,8 @@
 //           a thread asks for 4 packs of 16 bytes before it uses the first.
 //             grid groups * chunks   block 256   shared 36 bytes
 // One launch each: blocks leave sums in scratch; the one that arrives last adds them up in a fixed order.
-// Bytes to move: 4 * groups * (size + 1). The gradient: 4 * groups * (2 size + 1), the same grids, shared 0.
+// Bytes to move: 4 * groups * (size + 1). The gradient: 4 * groups * (2 size + 1), the same grids without
+// the limit of 1024, shared 0.
 #include "kernels/penalty.h"
 
 #include <algorithm>

@@ -2,12 +2,13 @@
 // the lower one i + w*c.
 //
 // plain   Any extents: a thread takes a number (4 for the sum) and meets it with its neighbours one by one.
-//           grid numbers/1024 for the sum, numbers/256 for the gradient   block 256   shared 36 bytes
+//           grid numbers/1024 for the sum, numbers/256 for the gradient   block 256   shared 36 bytes (the
+//           gradient 0)
 // packs   1 or 3 channels, rows of a multiple of 4 numbers, arrays aligned to 16 bytes: a thread owns a pack
 //         of 4 numbers in each of 4 rows, one below the other. It reads these, the packs beside them and the
 //         row below (for the gradient also above) 16 bytes at a time; what two threads read is in the
 //         first-level cache.
-//           grid numbers/4096   block 256   shared 36 bytes
+//           grid numbers/4096   block 256   shared 36 bytes (the gradient 0)
 // Bytes to move: 4 * n*h*w*c for the sum, twice that for the gradient. One launch each: blocks leave sums in
 // scratch, the one that arrives last adds them up in a fixed order.
 #include "kernels/tv.h"

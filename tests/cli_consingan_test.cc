@@ -111,7 +111,6 @@ TEST_F(CliConsingan, RefusesWhatCannotBe) {
   refused({"--preset", "official"}, "--preset official is SinGAN's");
   refused({"--scale-factor", "0.7"}, "--scale-factor is an option of --method singan, not of consingan");
   refused({"--plateau", "100"}, "--plateau is an option of --method singan");
-  refused({"--forecast"}, "--forecast is an option of --method singan");
   refused({"--lr-scale", "1.5"}, "--lr-scale");
   refused({"--lr-scale", "nan"}, "lr_scale must lie between 0 and 1", 1);
   refused({"--min-size", "3"}, "--min-size", 1);
@@ -148,6 +147,18 @@ TEST_F(CliConsingan, WhatDoesNotFitIsRefused) {
       "sample", "--model",  at("large.safetensors"), "--device", "cpu", "--out", at("bad"), "--scale-h",
       "10",     "--scale-v"};
   expect_refused("singan", sampling + Words{"10"}, 1, "a sample of 10000x8000 takes about 179 GB");
+}
+
+TEST_F(CliConsingan, ForecastBeforeTheWork) {
+  const Words words = {"train", "--method",     "consingan", "--image", at("picture.png"), "--stages",
+                       "3",     "--iterations", "2",         "--out",   at("run")};
+  const std::string part = "forecast: 3 levels up to 40x32, 2 iterations each, in about 1 s and 0.1";
+  const Outcome alone = run_tool("singan", words + Words{"--forecast"});
+  EXPECT_EQ(alone.code, 0) << alone.err;
+  EXPECT_TRUE(contains(alone.out, part)) << alone.out;
+  EXPECT_FALSE(fs::exists(folder / "run"));
+  EXPECT_TRUE(contains(run_tool("singan", words).out, part));
+  EXPECT_FALSE(contains(run_tool("singan", {"train", "--resume", "--out", at("run")}).out, "forecast"));
 }
 
 TEST_F(CliConsingan, DamagedModels) {

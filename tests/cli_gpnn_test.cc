@@ -56,6 +56,14 @@ TEST_F(CliGpnn, FromAPictureToSamples) {
   EXPECT_EQ(differences(made, contents(folder / "run"), {"config.json"}), Words{});
   train("again");
   EXPECT_EQ(differences(made, contents(folder / "again"), {"config.json"}), Words{});
+  // One that was stopped is made whole.
+  for (const char* name : {"index.html", "sample_004.png", "sample_005.png"})
+    fs::remove(folder / "again" / name);
+  ASSERT_EQ(run_tool("singan", {"train", "--resume", "--quiet", "--out", at("again")}).code, 0);
+  EXPECT_EQ(differences(made, contents(folder / "again"), {"config.json"}), Words{});
+  for (const Words& option : {Words{"--save-every", "3"}, {"--iterations", "0"}})
+    expect_refused("singan", Words{"train", "--resume", "--out", at("run")} + option, 2,
+                   option[0] + " is an option of --method singan, not of gpnn");
   train("other", {"--seed", "7"});
   EXPECT_NE(text_of(folder / "other/sample_000.png"), made.at("sample_000.png"));
   train("quiet", {"--noise", "0", "--completeness", "inf"});
@@ -167,6 +175,28 @@ TEST_F(CliGpnn, ComparesMethodsOnOnePage) {
                 .code,
             0);
   EXPECT_FALSE(fs::exists(folder / "page/run_1_sample_001.png"));
+}
+
+// The sheet holds as many samples as a picture may; their files are all there.
+TEST_F(CliGpnn, SheetsOfWidePicturesFit) {
+  save_png(folder / "picture.png", test_picture(14, 1400));
+  train("run", {"--max-size", "1400", "--noise", "0"});
+  const Outcome outcome =
+      run_tool("singan", {"compare", at("run"), at("run"), "--count", "50", "--quiet", "--out", at("page")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(fs::exists(folder / "page/run_1_sample_049.png"));
+  const ImageInfo sheet = image_info(read_file(folder / "page/compare.png"), "compare.png");
+  EXPECT_GT(sheet.width, 40 * 1400);
+  EXPECT_LE(sheet.width, kMaxSide);
+}
+
+// Before any sample is drawn.
+TEST_F(CliGpnn, SheetsThatCannotBe) {
+  save_png(folder / "picture.png", test_picture(1000, 14));
+  train("run", {"--max-size", "1000"});
+  Words many = {"compare", "--count", "1", "--out", at("bad")};
+  for (int i = 0; i < 70; ++i) many.push_back(at("run"));
+  expect_refused("singan", many, 1, "70 models below one another make a sheet of 46x72240 pixels");
 }
 
 TEST_F(CliGpnn, ComparesNothingElse) {

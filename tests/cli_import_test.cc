@@ -323,6 +323,13 @@ TEST_F(CliImport, BadInput) {
   deep.op(')');
   for (int i = 0; i < 100'000; ++i) deep.op(0x85);
   with("deep", "reals.pth", torch_zip(deep.done(), {}));
+  // 2 GB that are stated, in an instruction and of a storage, of which the file holds 8 bytes.
+  const uint64_t huge = uint64_t{1} << 31;
+  with("count", "Zs.pth", torch_zip(PickleWriter().number('X', huge, 4).done(), {}));
+  refused("count", "2147483648 bytes are stated");
+  const Bytes beyond = PickleWriter().tensor("0", int64_t(huge), {int64_t(huge)}, {1}, true).done();
+  with("storage", "Zs.pth", torch_stream(beyond, {{"0", huge, Bytes(8)}}));
+  refused("storage", "longer than the file");
   Files negative = files;
   negative.generators[2]["head.norm.running_var"] = full({4}, -1);
   write_folder(folder / "negative", negative);

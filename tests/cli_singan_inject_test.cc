@@ -98,6 +98,30 @@ TEST_F(CliSinganInject, ReferencesAreFitted) {
   EXPECT_TRUE(contains(run(words("paint", "wide.png", {"--start-scale", "2"}), "wide").out, "is stretched"));
 }
 
+// A coloured reference for models of grey pictures and of pictures with alpha.
+TEST_F(CliSinganInject, ReferencesOfOtherChannels) {
+  Image hole = load_image(folder / "edited.png", 4);
+  for (int64_t y = 8; y < 16; ++y)
+    for (int64_t x = 10; x < 22; ++x) hole.at(y, x)[3] = 0;
+  save_png(folder / "hole.png", hole);
+  for (const int64_t channels : {1, 4}) {
+    const std::string model = std::to_string(channels), other = channels == 1 ? "hole.png" : "edited.png";
+    train({"--channels", model}, model);
+    for (const char* task : {"paint", "harmonize", "edit"}) {
+      SCOPED_TRACE(task + (" of " + model));
+      const Words mask = {"--mask", at("mask.png"), "--dilate", "1"};
+      const Outcome outcome =
+          run(Words{task, "--model", at(model), "--reference", at(other), "--start-scale", "2", "--quiet"} +
+                  (task == std::string("paint") ? Words{} : mask),
+              task + model);
+      EXPECT_TRUE(contains(outcome.out, (channels == 1 ? "4" : "3") + (" channels, the model " + model)))
+          << outcome.out;
+      const fs::path made = folder / (task + model) / "start_2_000.png";
+      EXPECT_EQ(image_info(read_file(made), "made").channels, channels);
+    }
+  }
+}
+
 TEST_F(CliSinganInject, HarmonizeChangesWhatTheMaskSays) {
   const Words small = {"--dilate", "1", "--feather", "1"};
   run(words("harmonize", "edited.png", Words{"--mask", at("mask.png")} + small), "given");

@@ -73,6 +73,52 @@ TEST_F(CliSinganMany, OneBrokenPictureIsNamedAndTheOthersAreTrained) {
   expect_whole_files(folder / "many");
 }
 
+TEST_F(CliSinganMany, OneBrokenAmongFifty) {
+  make_folder(folder / "fifty");
+  for (int i = 10; i < 60; ++i)
+    save_png(folder / "fifty" / (std::to_string(i) + ".png"), test_picture(16, 18, 0.1 * i));
+  const std::string whole = text_of(folder / "fifty/33.png");
+  write_text(folder / "fifty/33.png", whole.substr(0, whole.size() / 2));
+  const Outcome outcome = run_tool(
+      "singan", {"train", "--method", "gpnn", "--images", at("fifty"), "--quiet", "--out", at("many")});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(contains(outcome.err, "1 of 50 pictures could not be trained on: 33.png;")) << outcome.err;
+  for (int i = 10; i < 60; ++i)
+    EXPECT_EQ(fs::exists(folder / "many" / std::to_string(i) / "model.safetensors"), i != 33) << i;
+}
+
+TEST_F(CliSinganMany, OtherMethods) {
+  for (const Words& method :
+       {Words{"--method", "consingan", "--stages", "2", "--iterations", "12"}, Words{"--method", "gpnn"}}) {
+    SCOPED_TRACE(method[1]);
+    const bool trains = method[1] == "consingan";
+    const Words words = Words{"train", "--quiet", "--min-size", "20"} + method;
+    const Words all = words + Words{"--images", at("pictures"), "--out", at("many")};
+    const Outcome outcome = run_tool("singan", all + (trains ? Words{"--together", "2"} : Words{}));
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    expect_whole_files(folder / "many");
+    expect_local_page(folder / "many/index.html");
+    EXPECT_TRUE(contains(text_of(folder / "many/index.html"), "c.PNG: done"));
+    ASSERT_EQ(run_tool("singan", words + Words{"--image", at("pictures/b.png"), "--out", at("alone")}).code,
+              0);
+    const auto alone = contents(folder / "alone");
+    const Words changed = {"config.json", "checkpoint.previous.safetensors"};
+    EXPECT_EQ(differences(contents(folder / "many/b"), alone, {"config.json"}), Words{});
+    const Outcome resumed = run_tool("singan", {"train", "--resume", "--quiet", "--out", at("many")});
+    EXPECT_EQ(resumed.code, 0) << resumed.err;
+    EXPECT_EQ(differences(contents(folder / "many/b"), alone, changed), Words{});
+    if (!trains)
+      for (const Words& option : {Words{"--together", "2"}, {"--save-every", "5"}}) {
+        const std::string part = option[0] + " is an option of --method singan, not of gpnn";
+        refused(words + option + Words{"--images", at("pictures"), "--out", at("x")}, part, 2);
+        refused(Words{"train", "--resume", "--images", at("pictures"), "--out", at("many")} + option, part,
+                2);
+      }
+    for (const char* name : {"many", "alone"}) fs::remove_all(folder / name);
+  }
+}
+
 TEST_F(CliSinganMany, StopsAndGoesOn) {
   ASSERT_EQ(run_tool("singan", many({"--together", "2"}, "40")).code, 0);
   fs::rename(folder / "many", folder / "straight");

@@ -1,10 +1,10 @@
 // singan as a program: one run from a picture to samples, and everything it must refuse.
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <fcntl.h>
-
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/checkpoint.h"
@@ -375,17 +375,26 @@ TEST_F(CliSingan, TrainingsThatDoNotFitAreRefused) {
 // As if the run came from a machine with more memory.
 TEST_F(CliSingan, TrainingsThatDoNotFitAreNotResumed) {
   if (available_host_memory("/") > 60'000'000'000) GTEST_SKIP() << "this machine has the memory";
-  train("run");
-  Checkpoint checkpoint = load_checkpoint(folder / "run/checkpoint.safetensors");
-  checkpoint.tensors["image"] = zeros({1, 4000, 4000, 3});
-  checkpoint.metadata["config.max_size"] = "4000";
-  checkpoint.metadata["pyramid.levels"] += " 4000x4000";
-  checkpoint.metadata["train.levels"] = "3";
-  save_checkpoint(folder / "run/checkpoint.safetensors", checkpoint);
-  fs::remove(folder / "run/checkpoint.previous.safetensors");
-  const Outcome outcome = run_tool("singan", {"train", "--resume", "--device", "cpu", "--out", at("run")});
-  EXPECT_EQ(outcome.code, 1);
-  EXPECT_TRUE(contains(outcome.err, "to go on with this training takes about ")) << outcome.err;
+  for (const std::string command : {"train", "super-resolve"}) {
+    SCOPED_TRACE(command);
+    ASSERT_EQ(run_tool("singan", {command, "--image", at("picture.png"), "--iterations", "2", "--quiet",
+                                  "--out", at(command)})
+                  .code,
+              0);
+    const fs::path file = folder / command / "checkpoint.safetensors";
+    Checkpoint checkpoint = load_checkpoint(file);
+    checkpoint.tensors["image"] = zeros({1, 4000, 4000, 3});
+    checkpoint.metadata["config.max_size"] = "4000";
+    std::string& levels = checkpoint.metadata["pyramid.levels"];
+    levels += " 4000x4000";
+    checkpoint.metadata["train.levels"] = std::to_string(std::count(levels.begin(), levels.end(), 'x'));
+    save_checkpoint(file, checkpoint);
+    fs::remove(folder / command / "checkpoint.previous.safetensors");
+    const Outcome outcome =
+        run_tool("singan", {command, "--resume", "--device", "cpu", "--out", at(command)});
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_TRUE(contains(outcome.err, "to go on with this training takes about ")) << outcome.err;
+  }
 }
 
 }  // namespace

@@ -254,6 +254,23 @@ TEST_F(CliSinganimation, InterruptedAmongTheSamples) {
             Words{});
 }
 
+// The trainings after the first start from its SinGAN.
+TEST_F(CliSinganimation, ResumesWithoutTheFirstSingan) {
+  const Words words = expanding({"--expressions", "fear,anger", "--out", at("set")});
+  ASSERT_EQ(run_tool("singanimation", words).code, 0);
+  const auto made = contents(folder / "set");
+  for (const char* name : {"fear/singan.safetensors", "anger/singan.safetensors", "anger/manifest.csv"})
+    fs::remove(folder / "set" / name);
+  const Outcome resumed = run_tool("singanimation", words + Words{"--resume"});
+  EXPECT_EQ(resumed.code, 1);
+  expect_sentence(resumed, "singanimation", "which training anger starts from, was removed");
+  expect_whole_files(folder / "set");
+  // As it says:
+  fs::remove(folder / "set/fear/manifest.csv");
+  ASSERT_EQ(run_tool("singanimation", words + Words{"--resume"}).code, 0);
+  EXPECT_EQ(differences(made, contents(folder / "set"), {"config.json"}), Words{});
+}
+
 TEST_F(CliSinganimation, AForcedRunThatIsStoppedForgetsTheOneBefore) {
   expand("set", {"--expressions", "fear,anger"});
   const Words other = expanding({"--expressions", "fear,anger", "--seed", "1", "--out", at("set")});

@@ -382,6 +382,30 @@ TEST(ConsinganForecast, MemoryAsItTurnsOut) {
   }
 }
 
+TEST(ConsinganForecast, CountsConvolutions) {
+  Config config;
+  config.channels = 2, config.layers = 1, config.concurrent = 1, config.critic_updates = 3;
+  const double stage = 18 * 4 * 12 * 12, head = 18 * 2 * 12 * 12, tail = head;
+  const double critic = 18 * (2 * 10 * 10 + 4 * 8 * 8 + 2 * 6 * 6);
+  EXPECT_EQ(iteration_flops(config, {{12, 12}}, 1), 38 * critic + 6 * (head + stage + tail));
+  EXPECT_EQ(iteration_flops(config, {{12, 12}, {12, 12}}, 1),
+            38 * critic + head + stage + 6 * (stage + tail));
+}
+
+TEST(ConsinganForecast, TimeIsMeasuredAndTouchesNothing) {
+  const Config config = small_config(2);
+  Trainer straight(config, small_picture()), forecast(config, small_picture());
+  const singan::Pyramid& pyramid = forecast.model().pyramid;
+  const std::vector<double> seconds = iteration_seconds(config, pyramid, small_picture().dim(3));
+  ASSERT_EQ(seconds.size(), size_t(pyramid.count()));
+  for (const double s : seconds) {
+    EXPECT_GT(s, 1e-5);
+    EXPECT_LT(s, 10);
+  }
+  straight.run(), forecast.run();
+  EXPECT_TRUE(bytes_of(forecast) == bytes_of(straight));
+}
+
 TEST(ConsinganTraining, BreakdownNamesLevelIterationAndTerm) {
   Tensor picture = small_picture();
   picture.data<float>()[0] = NAN;

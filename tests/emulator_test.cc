@@ -1,9 +1,11 @@
 // The emulator must find what is wrong with a kernel. Each test plants one mistake.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 
 #include "kernels/launch.h"
+#include "kernels/mma.cuh"
 #include "kernels/warp.cuh"
 #include "tests/gpu_array.h"
 
@@ -98,6 +100,45 @@ __global__ void lost_lane_kernel(float* x) {
 TEST(Emulator, ShuffleFromALaneThatLeft) {
   const GpuArray<float> x(counting(32));
   EXPECT_NE(complaint(32, lost_lane_kernel, x.get()).find("reads lane 3, which does not take part"),
+            std::string::npos);
+}
+
+// Lanes 28 to 31 hold rows of the result that the others never look at.
+__global__ void mma_kernel(float* x, int lanes) {
+  float c[4] = {};
+  const uint32_t a[4] = {}, b[2] = {};
+  if (int(threadIdx.x) < lanes) mma(Tf32{}, c, a, b);
+  x[threadIdx.x] = c[0];
+}
+TEST(Emulator, MatrixProductWithoutAllLanes) {
+  const GpuArray<float> x(counting(32));
+  EXPECT_EQ(complaint(32, mma_kernel, x.get(), 32), "");
+  for (const int lanes : {28, 31, 1})
+    EXPECT_NE(complaint(32, mma_kernel, x.get(), lanes).find("mma without all 32 lanes"), std::string::npos)
+        << lanes;
+}
+
+// Copies 16 bytes a thread by way of shared memory; without the wait they are not there yet.
+template <bool Wait>
+__global__ void copy_kernel(float* y, const float* x) {
+  auto& s = shared<Tile>();
+  copy_async(s.v + 4 * threadIdx.x, x + 4 * threadIdx.x);
+  copy_commit();
+  if (Wait) copy_wait<0>();
+  for (int i = 0; i < 4; ++i) y[4 * threadIdx.x + i] = s.v[4 * threadIdx.x + i];
+}
+TEST(Emulator, AsynchronousCopyNobodyWaitsFor) {
+  const GpuArray<float> x(counting(64)), y(int64_t{64});
+  const float* from = x.get();
+  EXPECT_EQ(complaint(16, copy_kernel<true>, y.get(), from), "");
+  EXPECT_EQ(y.read(), counting(64));
+  complaint(16, copy_kernel<false>, y.get(), from);
+  for (const float v : y.read()) EXPECT_TRUE(std::isnan(v)) << v;
+}
+TEST(Emulator, AsynchronousCopyToAMisalignedPlace) {
+  const GpuArray<float> x(counting(68)), y(int64_t{64});
+  EXPECT_NE(complaint(16, copy_kernel<true>, y.get(), static_cast<const float*>(x.get() + 1))
+                .find("multiples of 16"),
             std::string::npos);
 }
 

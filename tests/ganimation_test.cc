@@ -311,6 +311,48 @@ TEST(Ganimation, LearningRateFallsAfterTheTwentyFirstEpoch) {
   EXPECT_DOUBLE_EQ(rate_factor(30, 20, 10), 0.1);
 }
 
+TEST(Ganimation, LearningRatesOfTheRecipes) {
+  EXPECT_DOUBLE_EQ(rate_factor(20, 20, 10, Decay::thesis), 1);
+  EXPECT_DOUBLE_EQ(rate_factor(21, 20, 10, Decay::thesis), 0.9);
+  EXPECT_DOUBLE_EQ(rate_factor(30, 20, 10, Decay::thesis), 0);
+  EXPECT_DOUBLE_EQ(rate_factor(19, 20, 10, Decay::replicate), 1);
+  EXPECT_NEAR(rate_factor(20, 20, 10, Decay::replicate), 10.0 / 11, 1e-12);
+  EXPECT_NEAR(rate_factor(30, 20, 10, Decay::replicate), 0, 1e-12);
+}
+
+TEST(Ganimation, RecipesHaveTheirWeights) {
+  EXPECT_EQ(recipe("official").weights.aus, 160);
+  const TrainingConfig paper = recipe("paper", 64), replicate = recipe("replicate"),
+                       improved = recipe("improved");
+  EXPECT_EQ(paper.weights.aus, 68'000);
+  EXPECT_EQ(paper.weights.cycle, 10 * 3 * 64 * 64);
+  EXPECT_EQ(paper.generator.size, 64);
+  EXPECT_EQ(recipe("paper").weights.cycle, 491'520);
+  EXPECT_EQ(replicate.weights.mask, 0);
+  EXPECT_FALSE(replicate.generator.affine);
+  EXPECT_EQ(improved.generator.size, 64);
+  EXPECT_EQ(improved.generator.upsample, Upsample::resize);
+  EXPECT_TRUE(improved.band.active());
+  EXPECT_FALSE(recipe("small").band.active());
+}
+
+TEST(Ganimation, NormsWithoutScaleAndShift) {
+  Rng rng(1);
+  const GeneratorConfig plain{.size = 16, .conv_dim = 4, .blocks = 1, .affine = false};
+  GeneratorConfig affine = plain;
+  affine.affine = true;
+  const Generator g(plain, rng), h(affine, rng);
+  EXPECT_EQ(g.parameters().entries().size(), h.parameters().entries().size());  // the same file
+  EXPECT_EQ(h.parameters().numel() - g.parameters().numel(), 2 * (4 + 8 + 16 + 2 * 16 + 8 + 4));
+  Checkpoint checkpoint;
+  store(plain, checkpoint.metadata, "generator.");
+  EXPECT_FALSE(generator_config(checkpoint, "generator.").affine);
+  checkpoint.metadata["generator.affine"] = "perhaps";
+  EXPECT_THROW(generator_config(checkpoint, "generator."), Error);
+  checkpoint.metadata.erase("generator.affine");
+  EXPECT_TRUE(generator_config(checkpoint, "generator.").affine);
+}
+
 TEST(Ganimation, BadConfigurationsAreRefused) {
   Rng rng;
   EXPECT_THROW(Generator({.size = 30}, rng), Error);
@@ -531,6 +573,58 @@ TEST(Ganimation, AScheduleOfAnyLengthIsStretched) {
     }
     EXPECT_TRUE(steps < 30 || c.epoch_of(steps - 1) == 29);  // the rate falls to its end
   }
+}
+
+// ---- what the recipe improved adds
+
+Batch random_batch(const TrainingConfig& c, Rng& rng) {
+  const int64_t s = c.generator.size;
+  return {clamp(rng.normal({c.batch, s, s, 3}), -1, 1), rng.uniform({c.batch, 17}),
+          rng.uniform({c.batch, 17})};
+}
+
+TEST(Ganimation, TheControllerHoldsTheAttentionInItsBand) {
+  for (const bool above : {true, false}) {
+    TrainingConfig c = tiny(false);
+    c.band = above ? AttentionBand{0.01, 0.02} : AttentionBand{0.98, 0.99};  // it begins at one half
+    Trainer trainer(c);
+    Rng rng(2);
+    while (trainer.generator_updates() < kControlEvery) trainer.step(random_batch(c, rng));
+    const double want = above ? c.weights.mask * kControlStep : c.weights.mask / kControlStep;
+    EXPECT_NEAR(trainer.losses().mask_weight, want, 1e-12) << above;
+    // A resumed run goes on with it.
+    Checkpoint checkpoint;
+    trainer.store(checkpoint);
+    Trainer resumed(c);
+    resumed.load(checkpoint);
+    Rng same = rng;
+    resumed.step(random_batch(c, rng)), trainer.step(random_batch(c, same));
+    EXPECT_EQ(resumed.losses().mask_weight, trainer.losses().mask_weight);
+    Checkpoint a, b;
+    resumed.store(a), trainer.store(b);
+    EXPECT_EQ(encode_checkpoint(a), encode_checkpoint(b));
+    checkpoint.metadata["mask_factor"] = "-1";
+    EXPECT_THROW(resumed.load(checkpoint), Error);
+  }
+  TrainingConfig c = tiny(false);
+  c.band = {0.8, 0.2};
+  EXPECT_THROW(Trainer{c}, Error);
+}
+
+TEST(Ganimation, ThePaperLiterallyAddsUpWhatItPrints) {
+  TrainingConfig c = tiny(false), paper = c;
+  paper.weights.mask_root = true;
+  paper.weights.variation = Variation::squared;
+  Rng rng(3);
+  const Batch batch = random_batch(c, rng);
+  Trainer plain(c), literal(paper);
+  for (int i = 0; i < 2; ++i) plain.step(batch), literal.step(batch);  // the second teaches the generator
+  const auto a = plain.losses().terms, b = literal.losses().terms;
+  // A is about one half everywhere: its mean 0.5, the root of the sum of squares over 32x32 pixels 16.
+  EXPECT_NEAR(a.at("g_mask") / c.weights.mask, 0.5, 0.1);
+  EXPECT_NEAR(b.at("g_mask") / c.weights.mask, 16, 3);
+  EXPECT_LT(b.at("g_smooth"), a.at("g_smooth"));  // differences are far below 1
+  EXPECT_NEAR(a.at("g_cycle"), b.at("g_cycle"), 1e-3 * a.at("g_cycle") + 1e-3);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// planted_bugs NAME: a kernel with one mistake, for compute-sanitizer to find. The emulator's tests plant the
-// same ones: so where there is a GPU, bench/gpu-check sees whether both find them, and that the sanitizer ran
+// planted_bugs NAME: a kernel with one mistake, for compute-sanitizer to find. The emulator's tests plant such
+// ones too: so where there is a GPU, bench/gpu-check sees whether both find them, and that the sanitizer ran
 // at all.
 #include <cstdio>
 #include <cstring>

@@ -207,8 +207,10 @@ void add_run_options(CLI::App& app, CommonOptions& options) {
 
 void use_device(const CommonOptions& options) {
   static std::string told;
-  const std::string line = set_device(options.device);
+  std::string line = set_device(options.device);  // the description, and why
+  const size_t description = device_description().size();
   set_precision(parse_precision(options.precision));
+  line = device_description() + line.substr(description);
   // Which device and why, once. That a GPU is there and cannot be used is said loudly, to those who want
   // quiet too.
   if (line == std::exchange(told, line)) return;

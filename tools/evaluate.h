@@ -52,5 +52,7 @@ void compare_pictures(const CompareOptions& options, const PicturePairs& pairs, 
 void declare_swd(CLI::App& app);
 void declare_sifid(CLI::App& app);
 void declare_psnr(CLI::App& app);
+void declare_au(CLI::App& app);
+void declare_au_train(CLI::App& app);
 
 }  // namespace sga

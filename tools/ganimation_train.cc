@@ -7,8 +7,10 @@
 #include <optional>
 
 #include "models/ganimation/batches.h"
+#include "models/ganimation/csv.h"
 #include "models/ganimation/editing.h"
 #include "tools/command.h"
+#include "tools/event_file.h"
 #include "tools/page.h"
 #include "tools/progress.h"
 #include "tools/run_folder.h"
@@ -23,7 +25,8 @@ struct TrainOptions {
   CommonOptions common;
   std::string data, recipe = "official";
   // Empty: as the recipe says.
-  std::optional<int64_t> conv_dim, critic_dim, blocks, batch, steps, epochs, critic_steps;
+  std::optional<int64_t> conv_dim, critic_dim, blocks, batch, steps, epochs, critic_steps, shift;
+  std::string band;
   std::optional<std::string> conditioning, upsample;
   std::optional<double> lr, critic_lr, au_weight, mask_weight, cycle_weight, identity_weight, smooth_weight,
       average, balance;
@@ -38,9 +41,19 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// "0.5,0.9", or "off"
+AttentionBand parse_band(const std::string& text) {
+  if (text == "off") return {};
+  AttentionBand band;
+  const size_t comma = text.find(',');
+  if (comma == std::string::npos || !parse_number(std::string_view(text).substr(0, comma), band.low) ||
+      !parse_number(std::string_view(text).substr(comma + 1), band.high))
+    throw UsageError("--attention-band must be two numbers, 0.5,0.9 for example, or off, got " + text);
+  return band;
+}
+
 TrainingConfig training_config(const TrainOptions& o, const FaceSet& set, int64_t train_faces) {
-  TrainingConfig c = recipe(o.recipe);
-  c.generator.size = c.discriminator.size = set.size();
+  TrainingConfig c = recipe(o.recipe, set.size());
   if (o.conv_dim) c.generator.conv_dim = *o.conv_dim;
   if (o.critic_dim) c.discriminator.conv_dim = *o.critic_dim;
   if (o.blocks) c.generator.blocks = *o.blocks;
@@ -58,6 +71,8 @@ TrainingConfig training_config(const TrainOptions& o, const FaceSet& set, int64_
   if (o.smooth_weight) c.weights.smooth = *o.smooth_weight;
   if (o.average) c.average = *o.average;
   if (o.balance) c.balance = *o.balance;
+  if (o.shift) c.shift = *o.shift;
+  if (!o.band.empty()) c.band = parse_band(o.band);
   c.seed = o.common.seed;
 
   if (o.epochs) {
@@ -119,6 +134,45 @@ class Watch {
       }
     }
     return contact_sheet(cells, 1 + 2 * int64_t(presets_.size()), labels);
+  }
+
+  /// A row a face: itself with its label, the edit to a smile with what the discriminator reads off it, mask,
+  /// colour, and the way back to the face's own units. Values of AU 6, 12 and 25.
+  Image details(const Generator& generator, const Discriminator& d) const {
+    NoGrad off;
+    const int64_t n = std::min<int64_t>(6, shown_.images.dim(0));
+    const Tensor x = slice(shown_.images, 0, 0, n), own = slice(shown_.source_aus, 0, 0, n);
+    const std::vector<ActionUnits> targets(
+        size_t(n), target_action_units(presets_.front(), EditMode::set, 1, {}, limits_));
+    const GeneratorOutput there = generator.forward(x, ganimation::to_tensor(targets));
+    const Tensor edit = composite(there, x);
+    const Tensor back = composite(generator.forward(edit, own), edit);
+    const std::vector<ActionUnits> label = to_action_units(own),
+                                   read = to_action_units(d.aus(d.features(edit))),
+                                   again = to_action_units(d.aus(d.features(back)));
+    const auto values = [](const char* what, const ActionUnits& units) {
+      std::string text = what;
+      for (const int unit : {6, 12, 25}) {
+        char part[16];
+        std::snprintf(part, sizeof part, " %.1f", double(units[size_t(index_of(unit))]));
+        text += part;
+      }
+      return text;
+    };
+    std::vector<Image> cells;
+    std::vector<std::string> labels;
+    for (int64_t i = 0; i < n; ++i) {
+      const auto k = size_t(i);
+      cells.push_back(to_image(x, i)), labels.push_back(values("is", label[k]));
+      cells.push_back(to_image(edit, i)), labels.push_back(values("edit", read[k]));
+      cells.push_back(convert_channels(to_image(affine(there.attention, 2, -1), i), 3));
+      labels.push_back("mask");
+      cells.push_back(to_image(there.colour, i)), labels.push_back("colour");
+      cells.push_back(to_image(back, i)), labels.push_back(values("back", again[k]));
+    }
+    // Twice the size: there must be room for the numbers.
+    for (Image& cell : cells) cell = resize_image(cell, 2 * cell.height, 2 * cell.width);
+    return contact_sheet(cells, 5, labels);
   }
 
   /// Mean squared error of the discriminator's action units on held-out faces, the share of the labels'
@@ -187,12 +241,19 @@ void write_page(const RunFolder& run, const TrainingConfig& c, int64_t iteration
   page.table({{"iterations", std::to_string(iteration) + " of " + std::to_string(c.iterations())},
               {"face size", std::to_string(c.generator.size) + " px"}});
   page.pictures("Held-out faces: edits and where they keep the photograph (white)", {{"faces.png", ""}});
+  page.pictures("Towards a smile and back; AU 6, 12 and 25 as labelled, then as the discriminator reads them",
+                {{"details.png", ""}});
   const fs::path metrics = run / "metrics.jsonl";
   page.curves("Generator", read_metrics(metrics, "step", {"g_fake", "g_aus", "g_cycle", "g_mask"}),
               "iteration");
   page.curves("Discriminator", read_metrics(metrics, "step", {"d_real", "d_fake", "d_aus", "d_penalty"}),
               "iteration");
   page.curves("Mean attention", read_metrics(metrics, "step", {"attention"}), "iteration");
+  if (c.band.active())
+    page.curves("Weight of the mask", read_metrics(metrics, "step", {"mask_weight"}), "iteration");
+  page.curves("Faces a second", read_metrics(metrics, "step", {"images_per_second"}), "iteration");
+  page.curves("Share of the time in which batches are made", read_metrics(metrics, "step", {"data_share"}),
+              "iteration");
   page.curves("Action units of held-out faces: share of variance explained",
               read_metrics(metrics, "step", {"heldout_au_explained"}), "iteration");
   if (!done) page.refresh_every(30);
@@ -204,13 +265,15 @@ void train(TrainOptions& o, CLI::App& app) {
   std::optional<RunFolder> opened;
   const auto open_folder = [&] {
     opened.emplace(o.common.out, o.common.resume, o.common.force,
-                   OwnFiles{"ganimation train", {"model.safetensors", "faces.png", "index.html"}});
+                   OwnFiles{"ganimation train",
+                            {"model.safetensors", "faces.png", "details.png", "index.html",
+                             "events.out.tfevents.#.sga"}});
     // A run may be prolonged, and its weights and rates adjusted, on the way.
-    opened->configure(
-        app,
-        {"save-minutes", "log-every", "precision", "steps", "epochs", "lr", "critic-lr", "au-weight",
-         "mask-weight", "cycle-weight", "smooth-weight", "identity-weight", "balance"},
-        {{"data", [](const fs::path& path) { return FaceSet(path).identity(); }}});
+    opened->configure(app,
+                      {"save-minutes", "log-every", "precision", "steps", "epochs", "lr", "critic-lr",
+                       "au-weight", "mask-weight", "cycle-weight", "smooth-weight", "identity-weight",
+                       "balance", "shift", "attention-band"},
+                      {{"data", [](const fs::path& path) { return FaceSet(path).identity(); }}});
   };
   const bool goes_on = continues_run(o.common);
   if (app.count("--data") == 0 && !goes_on)
@@ -221,7 +284,7 @@ void train(TrainOptions& o, CLI::App& app) {
   const std::vector<int64_t> faces = set.indices(true);
   const TrainingConfig config = training_config(o, set, int64_t(faces.size()));
   Trainer trainer(config);
-  const BatchSampler sampler(set, faces, config.balance);
+  const BatchSampler sampler(set, faces, config.balance, config.shift);
   ModelCard card;
   card.crop_recipe = to_text(set.recipe());
   card.limits = label_quantiles(set, faces, 0.99);
@@ -238,6 +301,11 @@ void train(TrainOptions& o, CLI::App& app) {
     run.rewind_metrics("step", double(trainer.iteration()));
   }
 
+  EventFile events(run.path(), trainer.iteration());
+  const auto log = [&](const std::vector<std::pair<std::string, double>>& values) {
+    run.metrics(values);
+    events.scalars(trainer.iteration(), {values.begin() + 1, values.end()});  // without the step
+  };
   const auto start = Clock::now();
   const auto save = [&] {
     Checkpoint checkpoint;
@@ -248,11 +316,16 @@ void train(TrainOptions& o, CLI::App& app) {
                  std::to_string(config.batch) + "; " + std::to_string(faces.size()) + " faces";
     save_checkpoint(run / "model.safetensors",
                     export_model(trainer.best_generator(), card, &trainer.discriminator()));
-    save_png(run / "faces.png", watch.sheet(trainer.best_generator()));
+    const Image faces_now = watch.sheet(trainer.best_generator());
+    save_png(run / "faces.png", faces_now);
+    events.picture(trainer.iteration(), "faces", faces_now);
+    const Image details = watch.details(trainer.best_generator(), trainer.discriminator());
+    save_png(run / "details.png", details);
+    events.picture(trainer.iteration(), "details", details);
     std::vector<std::pair<std::string, double>> values{{"step", double(trainer.iteration())}};
     for (const auto& value : watch.measure(trainer.best_generator(), trainer.discriminator()))
       values.push_back(value);
-    run.metrics(values);
+    log(values);
     write_page(run, config, trainer.iteration(), trainer.iteration() == config.iterations());
   };
 
@@ -262,8 +335,15 @@ void train(TrainOptions& o, CLI::App& app) {
   double gauge = 0.5;
   bool warned = false;
   int64_t updates = trainer.generator_updates();
+  // Since the last line of metrics: the iteration and time of that, and the seconds batches were made in.
+  int64_t counted = trainer.iteration();
+  auto since = Clock::now();
+  double waited = 0;
   while (trainer.iteration() < config.iterations()) {
-    trainer.step(sampler.draw(config.batch, trainer.rng()));
+    const auto drawing = Clock::now();
+    const Batch batch = sampler.draw(config.batch, trainer.rng());
+    waited += seconds_since(drawing);
+    trainer.step(batch);
     const int64_t i = trainer.iteration();
     const bool learned = trainer.generator_updates() > updates;  // else terms of the generator are missing
     updates = trainer.generator_updates();
@@ -274,7 +354,12 @@ void train(TrainOptions& o, CLI::App& app) {
       values.push_back({"attention", losses.attention});
       values.push_back({"learning_rate", losses.learning_rate});
       values.push_back({"seconds", spent + seconds_since(start)});
-      run.metrics(values);
+      values.push_back(
+          {"images_per_second", double(i - counted) * double(config.batch) / seconds_since(since)});
+      values.push_back({"data_share", waited / seconds_since(since)});
+      counted = i, since = Clock::now(), waited = 0;
+      if (config.band.active()) values.push_back({"mask_weight", losses.mask_weight});
+      log(values);
       char note[64];
       std::snprintf(note, sizeof note, "attention %.2f cycle %.3f", losses.attention,
                     losses.terms.at("g_cycle"));
@@ -319,8 +404,12 @@ void declare_ganimation_train(CLI::App& app) {
   CLI::App* train_app = app.add_subcommand("train", "Train on a packed data set of faces (facedata prepare)");
   train_app->add_option("--data", o->data,
                         "Packed data set (.sgd), its face size is the model's; --resume: that of the run");
-  train_app->add_option("--recipe", o->recipe, "official, or small for 64 px and hours instead of days")
-      ->check(CLI::IsMember({"official", "small"}))
+  train_app
+      ->add_option(
+          "--recipe", o->recipe,
+          "official, paper, replicate or thesis; small for 64 px and hours instead of days; improved: "
+          "small with what was found to help")
+      ->check(CLI::IsMember({"official", "paper", "replicate", "thesis", "small", "improved"}))
       ->capture_default_str();
   train_app->add_option("--conv-dim", o->conv_dim,
                         "Channels of the generator's stem (official 64, small 32)");
@@ -368,6 +457,13 @@ void declare_ganimation_train(CLI::App& app) {
   train_app
       ->add_option("--balance", o->balance, "Share of faces drawn for a random AU (official 0, small 0.5)")
       ->check(CLI::Range(0.0, 1.0));
+  train_app
+      ->add_option("--shift", o->shift,
+                   "Pixels a face is moved by at most (0; improved: a twentieth of the side)")
+      ->check(CLI::Range(int64_t{0}, int64_t{256}));
+  train_app->add_option(
+      "--attention-band", o->band,
+      "Mean attention to hold by changing the mask's weight, LOW,HIGH, or off (improved 0.5,0.9)");
   train_app->add_option("--save-minutes", o->save_minutes, "Minutes between checkpoints and contact sheets")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -22,4 +22,6 @@ fs::path default_inception() {
   return shipped("inception_stem.safetensors", "weights are", "some with --weights");
 }
 
+fs::path default_judge() { return shipped("au_judge.safetensors", "judge is", "one with --judge"); }
+
 }  // namespace sga

@@ -8,5 +8,6 @@ namespace sga {
 
 fs::path default_model();      ///< ganimation.safetensors
 fs::path default_inception();  ///< inception_stem.safetensors
+fs::path default_judge();      ///< au_judge.safetensors
 
 }  // namespace sga

@@ -45,16 +45,19 @@ std::vector<std::pair<std::string, std::string>> describe(const gpnn::Model& mod
 struct DoesNotFit : Error {
   using Error::Error;
 };
-/// DoesNotFit if training on a picture of this size takes more than `available` (available_memory()), with the
+/// DoesNotFit if training on a picture of this size takes more than `available` (available_memory()), with
+/// the
 /// --max-size that will fit.
 void check_memory(const singan::Config& config, singan::Size picture, int64_t channels, int64_t available);
 void check_memory(const consingan::Config& config, singan::Size picture, int64_t available);
+/// DoesNotFit if what is left of a training takes more: a run that goes on may be on a smaller machine now.
+void check_memory_to_go_on(int64_t bytes, int64_t available);
 /// Error if a sample will not fit.
 void check_memory(const consingan::Model& model, const singan::SampleOptions& options, int64_t available);
-/// "1.25 GB"
-std::string gigabytes(int64_t bytes);
 /// One line: how long and how much memory from iteration `begun` of level `level` on.
 std::string forecast(const singan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
+                     int level, int64_t begun, int64_t available);
+std::string forecast(const consingan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
                      int level, int64_t begun, int64_t available);
 
 /// --tile: "" if `text` is auto, off or a number of pixels, else what is wrong with it.

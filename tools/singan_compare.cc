@@ -52,6 +52,11 @@ const Tensor& image_of(const AnyModel& model) {
   return std::visit([](const auto& m) -> const Tensor& { return m.image; }, model);
 }
 
+// Of its samples: of a run that still trains, they are smaller than the picture.
+singan::Size size_of(const AnyModel& model) {
+  return std::visit([](const auto& m) { return m.size(std::max(0, m.finished() - 1)); }, model);
+}
+
 // Two trainings of one picture may have shrunk it differently: they are compared at the smaller size.
 void check_same_picture(const Compared& a, const Compared& b) {
   const Tensor &x = image_of(a.model), &y = image_of(b.model);
@@ -68,6 +73,22 @@ void check_same_picture(const Compared& a, const Compared& b) {
   SGA_CHECK(same, b.run, " was trained on another picture than ", a.run, "; compare runs of one picture");
 }
 
+// Of compare.png, with a row for each model: as many samples as one picture can hold.
+int64_t sheet_columns(const std::vector<Compared>& all, int64_t count) {
+  constexpr int64_t kRoom = 32;  // for gaps and labels
+  int64_t h = 0, w = 0;
+  for (const Compared& c : all) {
+    const singan::Size size = size_of(c.model);
+    h = std::max(h, size.h + kRoom), w = std::max(w, size.w + kRoom);
+  }
+  h *= std::ssize(all);
+  const int64_t columns = h > kMaxSide ? 0 : std::min(kMaxSide / w, kMaxPixels / (h * w));
+  SGA_CHECK(columns >= 1, "compare: ", all.size(), " models below one another make a sheet of ", w, "x", h,
+            " pixels, the limits are ", kMaxSide, " a side and ", kMaxPixels / 1'000'000,
+            " Mpx; give fewer at once");
+  return std::min(columns, count);
+}
+
 double mean_difference(const Image& a, const Image& b) {
   double sum = 0;
   for (size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(double(a.pixels[i]) - double(b.pixels[i]));
@@ -81,7 +102,6 @@ std::string text_of(const char* format, double value) {
 }
 
 std::vector<std::string> row_of(const Compared& c) {
-  // Of a run that still trains, samples are smaller than the picture.
   const Image picture =
       resize_image(to_image(image_of(c.model)), c.samples.front().height, c.samples.front().width);
   std::vector<double> seconds = c.seconds;
@@ -93,7 +113,7 @@ std::vector<std::string> row_of(const Compared& c) {
   }
   return {c.run,
           c.method,
-          sga::text_of(std::visit([](const auto& m) { return m.size(m.finished() - 1); }, c.model)),
+          sga::text_of(size_of(c.model)),
           text_of("%.3f s", seconds[seconds.size() / 2]),
           text_of("%.2f MB", double(c.bytes) * 1e-6),
           text_of("%.4f", to_picture),
@@ -113,6 +133,7 @@ void compare(const CompareCommand& o, CLI::App& app) {
   for (const Compared& c : all)
     if (const auto* grown = std::get_if<consingan::Model>(&c.model))
       check_memory(*grown, {}, available_memory());
+  const int64_t columns = sheet_columns(all, o.count);
   RunFolder run(o.common.out, false, o.common.force,
                 {"singan compare", {"training.png", "run_#_sample_#.png", "compare.png", "index.html"}});
   run.configure(app);
@@ -134,13 +155,6 @@ void compare(const CompareCommand& o, CLI::App& app) {
       }
   }
 
-  // A row for each model, of as many samples as one picture can hold.
-  int64_t h = 0, w = 0;
-  for (const Compared& c : all) h = std::max(h, c.samples[0].height), w = std::max(w, c.samples[0].width);
-  constexpr int64_t kRoom = 32;  // for gaps and labels
-  const int64_t columns = std::clamp(
-      std::min(kMaxSide / (w + kRoom), kMaxPixels / ((h + kRoom) * (w + kRoom) * int64_t(all.size()))),
-      int64_t{1}, o.count);
   std::vector<Image> sheet;
   std::vector<std::string> labels;
   Page page("Models of one picture");

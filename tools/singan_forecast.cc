@@ -12,12 +12,30 @@
 namespace sga {
 namespace {
 
+std::string gigabytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, bytes < 10'000'000'000 ? "%.2f GB" : "%.0f GB", double(bytes) / 1e9);
+  return text;
+}
+
 std::string duration_text(double seconds) {
   const auto whole = [](double v) { return std::to_string(std::llround(v)); };
   if (seconds < 99.5) return whole(std::max(1.0, seconds)) + " s";
   if (seconds < 99.5 * 60) return whole(seconds / 60) + " min";
   if (seconds < 48 * 3600) return singan::to_text(std::round(seconds / 360) / 10) + " h";
   return whole(seconds / 86400) + " days";
+}
+
+std::string forecast_line(const singan::Pyramid& pyramid, int64_t iterations,
+                          const std::vector<double>& seconds, int64_t bytes, int level, int64_t begun,
+                          int64_t available) {
+  double total = 0;
+  for (int i = level; i < pyramid.count(); ++i)
+    total += seconds[size_t(i)] * double(iterations - (i == level ? begun : 0));
+  return "forecast: " + std::to_string(pyramid.count()) + " levels up to " + text_of(pyramid.finest()) +
+         ", " + std::to_string(iterations) + " iterations each, in about " + duration_text(total) + " and " +
+         gigabytes(process_bytes(bytes)) + " of memory" +
+         (available < 0 ? "" : " (" + gigabytes(available) + " available)");
 }
 
 struct Demand {
@@ -47,12 +65,6 @@ void refuse_beyond(
 }
 
 }  // namespace
-
-std::string gigabytes(int64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, bytes < 10'000'000'000 ? "%.2f GB" : "%.0f GB", double(bytes) / 1e9);
-  return text;
-}
 
 void check_memory(const singan::Config& config, singan::Size picture, int64_t channels, int64_t available) {
   refuse_beyond(
@@ -86,6 +98,13 @@ void check_memory(const consingan::Config& config, singan::Size picture, int64_t
   });
 }
 
+void check_memory_to_go_on(int64_t bytes, int64_t available) {
+  if (available >= 0 && bytes > available)
+    throw DoesNotFit("singan: to go on with this training takes about " + gigabytes(bytes) +
+                     " of memory and " + gigabytes(available) +
+                     " are available; end other programs, or go on where there is more");
+}
+
 void check_memory(const consingan::Model& model, const singan::SampleOptions& options, int64_t available) {
   const auto fine = [](double factor) { return factor >= 0.1 && factor <= 10; };
   if (model.finished() == 0 || !fine(options.scale_v) || !fine(options.scale_h))
@@ -100,14 +119,14 @@ void check_memory(const consingan::Model& model, const singan::SampleOptions& op
 
 std::string forecast(const singan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
                      int level, int64_t begun, int64_t available) {
-  const std::vector<double> seconds = singan::iteration_seconds(config, pyramid, channels);
-  double total = 0;
-  for (int i = level; i < pyramid.count(); ++i)
-    total += seconds[size_t(i)] * double(config.iterations - (i == level ? begun : 0));
-  return "forecast: " + std::to_string(pyramid.count()) + " levels up to " + text_of(pyramid.finest()) +
-         ", " + std::to_string(config.iterations) + " iterations each, in about " + duration_text(total) +
-         " and " + gigabytes(process_bytes(singan::peak_bytes(config, pyramid, channels))) + " of memory" +
-         (available < 0 ? "" : " (" + gigabytes(available) + " available)");
+  return forecast_line(pyramid, config.iterations, singan::iteration_seconds(config, pyramid, channels),
+                       singan::peak_bytes(config, pyramid, channels), level, begun, available);
+}
+
+std::string forecast(const consingan::Config& config, const singan::Pyramid& pyramid, int64_t channels,
+                     int level, int64_t begun, int64_t available) {
+  return forecast_line(pyramid, config.iterations, consingan::iteration_seconds(config, pyramid, channels),
+                       consingan::peak_bytes(config, pyramid), level, begun, available);
 }
 
 }  // namespace sga

@@ -9,6 +9,7 @@
 #include "engine/image.h"
 #include "engine/memory.h"
 #include "engine/ops.h"
+#include "models/singan/forecast.h"
 #include "models/singan/super_resolution.h"
 #include "models/singan/training.h"
 #include "tools/page.h"
@@ -129,6 +130,9 @@ singan::Model train(const SuperResolve& o, const Tensor& picture, RunFolder& run
   const auto step = [&] {
     return model.finished() * iterations + (trainer->finished() ? 0 : trainer->iteration());
   };
+  if (!trainer->finished())
+    check_memory_to_go_on(process_bytes(singan::peak_bytes(model.config, model.pyramid, model.channels())),
+                          available_memory());
   const auto save = [&] {
     Checkpoint checkpoint;
     trainer->store(checkpoint);

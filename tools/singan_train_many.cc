@@ -232,8 +232,8 @@ void train_many(TrainOptions& options, CLI::App& app) {
   if (options.common.out.empty()) throw UsageError("--out is required");
   options.images = fs::absolute(options.images).lexically_normal().string();
   if (options.images.ends_with('/')) options.images.pop_back();
+  refuse_options_of_others(options, app);
   if (!continues_run(options.common)) {  // bad input leaves no folder behind
-    refuse_options_of_others(options, app);
     pictures_in(options.images);
   } else if (stored_option(options.common.out, "images").empty()) {
     throw UsageError("--images: " + options.common.out + " holds a run of one picture; choose another --out");

@@ -192,11 +192,10 @@ class TrainingOf : public Training {
       : run_(std::move(run)), options_(std::move(options)), trainer_(std::move(trainer)) {
     if (beside) trainer_->run_beside_others();
     run_->rewind_metrics("step", double(step()));
-    if constexpr (std::is_same_v<Trainer, singan::Trainer>)
-      if (!options_.common.quiet && !trainer_->finished())
-        std::printf("%s\n", forecast(config(), model().pyramid, model().channels(), model().finished(),
-                                     trainer_->iteration(), available_memory())
-                                .c_str());
+    if (!options_.common.quiet && !trainer_->finished())
+      std::printf("%s\n", forecast(config(), model().pyramid, model().channels(), model().finished(),
+                                   trainer_->iteration(), available_memory())
+                              .c_str());
     std::fflush(stdout);  // into a log, too, before the work
     show(trainer_->finished() ? 0 : trainer_->iteration());
     saved_ = Clock::now();
@@ -281,21 +280,24 @@ std::unique_ptr<Trainer> make_trainer(const RunFolder& run, const TrainOptions& 
 }  // namespace
 
 void refuse_options_of_others(const TrainOptions& o, const CLI::App& app) {
+  // A run that goes on keeps its method.
+  const std::string stored = continues_run(o.common) ? stored_option(o.common.out, "method") : "";
+  const std::string& method = stored.empty() ? o.method : stored;
   const auto refuse = [&](const std::vector<std::string>& methods, const std::vector<const char*>& names) {
-    if (std::find(methods.begin(), methods.end(), o.method) != methods.end()) return;
+    if (std::find(methods.begin(), methods.end(), method) != methods.end()) return;
     for (const char* name : names)
-      if (app.count(name))
+      if (const CLI::Option* option = app.get_option_no_throw(name); option && option->count())
         throw UsageError(std::string(name) + " is an option of --method " + methods.front() + ", not of " +
-                         o.method + "; leave it out");
+                         method + "; leave it out");
   };
-  refuse({"singan"}, {"--plateau", "--noise-padding", "--forecast", "--crop", "--warm-start"});
+  refuse({"singan"}, {"--plateau", "--noise-padding", "--crop", "--warm-start"});
   refuse({"singan", "gpnn"}, {"--scale-factor"});
-  refuse({"singan", "consingan"}, {"--preset", "--iterations", "--critic-steps", "--save-every"});
+  refuse({"singan", "consingan"},
+         {"--preset", "--iterations", "--critic-steps", "--save-every", "--together", "--forecast"});
   refuse({"consingan"}, {"--stages", "--lr-scale"});
   refuse({"gpnn"}, {"--noise", "--completeness"});
-  if (o.method != "singan" && o.preset == "official")
-    throw UsageError("--preset official is SinGAN's; choose quick, standard or full for --method " +
-                     o.method);
+  if (method != "singan" && o.preset == "official")
+    throw UsageError("--preset official is SinGAN's; choose quick, standard or full for --method " + method);
 }
 
 InputFile warm_start_file() {
@@ -310,27 +312,31 @@ std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, in
   if (app.count("--image") == 0 && !goes_on)
     throw UsageError("--image is required, unless --resume goes on with a run");
   if (options.method == "gpnn") set_gpnn_defaults(app);
+  refuse_options_of_others(options, app);
   Tensor picture;
   if (!goes_on) {  // refuse bad pictures before the folder is made
-    refuse_options_of_others(options, app);
     const Image image = load_picture(options);
     picture = to_tensor(image);
+    std::string told;  // by --forecast
     if (options.method == "gpnn") {
       gpnn::make_model(gpnn_config(options), picture);
     } else if (options.method == "consingan") {
       const consingan::Config config = consingan_config(options);
       consingan::check(config);
+      const singan::Pyramid pyramid = consingan::make_pyramid(image.height, image.width, config);
       check_memory(config, {image.height, image.width}, available);
+      if (options.forecast) told = forecast(config, pyramid, image.channels, 0, 0, available);
     } else {
       const singan::Config config = singan_config(options);
       singan::check(config);
       const singan::Pyramid pyramid = singan::make_pyramid(image.height, image.width, config.pyramid);
       check_memory(config, {image.height, image.width}, image.channels, available);
-      if (options.forecast) {
-        std::printf("%s\n", forecast(config, pyramid, image.channels, 0, 0, available).c_str());
-        return nullptr;
-      }
+      if (options.forecast) told = forecast(config, pyramid, image.channels, 0, 0, available);
       if (const auto warm = load_warm(options)) singan::Trainer(config, picture, &*warm);  // do they fit?
+    }
+    if (options.forecast) {
+      std::printf("%s\n", told.c_str());
+      return nullptr;
     }
   }
   if (options.common.force) {
@@ -351,11 +357,7 @@ std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, in
     return nullptr;
   }
   const auto training = [&](auto trainer) -> std::unique_ptr<Training> {
-    // A new run was asked before its folder was made; one that goes on may be on a smaller machine now.
-    if (const int64_t bytes = bytes_of(*trainer); available >= 0 && bytes > available)
-      throw DoesNotFit("singan: to go on with this training takes about " + gigabytes(bytes) +
-                       " of memory and " + gigabytes(available) +
-                       " are available; end other programs, or go on where there is more");
+    check_memory_to_go_on(bytes_of(*trainer), available);
     using Trainer = std::decay_t<decltype(*trainer)>;
     return std::make_unique<TrainingOf<Trainer>>(std::move(run), options, std::move(trainer), beside);
   };

@@ -6,7 +6,10 @@ import struct
 import time
 import traceback
 
-import torch
+try:
+    import torch
+except ImportError as error:
+    raise SystemExit(f"peers: PyTorch is not here ({error}); run this with a Python that has it")
 
 TAKES = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16}
 

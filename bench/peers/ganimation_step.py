@@ -8,10 +8,11 @@ reused by the generator's step.
 """
 import sys
 
+from common import Adam, arguments, nchw, read_safetensors, run
+
 import torch
 import torch.nn.functional as F
 
-from common import Adam, arguments, nchw, read_safetensors, run
 
 NORM_EPS, LEAK, PENALTY_EPS = 1e-5, 0.01, 1e-12
 

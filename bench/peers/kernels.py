@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""The kernel families in PyTorch, eager and compiled, at the shapes and under the names of gpu_kernels_bench.
+"""The kernel families in PyTorch, eager and compiled, at the shapes of gpu_kernels_bench and, but for chains
+of forward and derivatives, under its names.
 
 Each is timed as there: from a graph of 20 runs where the data stays in the L2, else alone with the L2 emptied before.
 """
 import sys
 import time
 
+from common import arguments, write_result
+
 import torch
 import torch.nn.functional as F
-
-from common import arguments, write_result
 
 ACTIVATIONS = [("singan scale 3", 1, 49, 66, 32), ("singan scale 7", 1, 121, 160, 64), ("singan scale 8", 1, 151, 200, 128),
                ("singan scale 9", 1, 188, 250, 128), ("ganimation residual", 16, 32, 32, 256),

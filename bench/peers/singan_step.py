@@ -8,10 +8,11 @@ computed once, and fakes that nobody walks back through record no graph.
 """
 import sys
 
+from common import Adam, arguments, nchw, read_safetensors, run
+
 import torch
 import torch.nn.functional as F
 
-from common import Adam, arguments, nchw, read_safetensors, run
 
 EPS, SLOPE, MOMENTUM, BORDER = 1e-5, 0.2, 0.1, 5
 

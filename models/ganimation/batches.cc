@@ -9,10 +9,21 @@ constexpr float kShown = 0.2f;         // intensity 1 of 5
 constexpr size_t kFewestShowing = 20;  // an AU shown by fewer faces is not worth a share of the draws
 constexpr double kTargetNoise = 0.1;
 
+// An RGB square moved down by dy and right by dx pixels; what comes in repeats the edge.
+void move(std::span<float> rgb, int64_t side, int64_t dy, int64_t dx) {
+  const std::vector<float> from(rgb.begin(), rgb.end());
+  for (int64_t y = 0; y < side; ++y)
+    for (int64_t x = 0; x < side; ++x) {
+      const int64_t v = std::clamp<int64_t>(y - dy, 0, side - 1),
+                    u = std::clamp<int64_t>(x - dx, 0, side - 1);
+      std::copy_n(from.begin() + (v * side + u) * 3, 3, rgb.begin() + (y * side + x) * 3);
+    }
+}
+
 }  // namespace
 
-BatchSampler::BatchSampler(const FaceSet& set, std::vector<int64_t> faces, double balance)
-    : set_(set), faces_(std::move(faces)), balance_(balance) {
+BatchSampler::BatchSampler(const FaceSet& set, std::vector<int64_t> faces, double balance, int64_t shift)
+    : set_(set), faces_(std::move(faces)), balance_(balance), shift_(shift) {
   SGA_CHECK(!faces_.empty(), "ganimation: the data set has no faces to train on");
   SGA_CHECK(balance >= 0 && balance <= 1, "ganimation: balance must be in [0,1], got ", balance);
   for (size_t au = 0; au < kActionUnitCount; ++au) {
@@ -38,7 +49,17 @@ Batch BatchSampler::draw(int64_t n, Rng& rng) const {
     flip.push_back(uint8_t(rng.below(2)));
   }
   Batch batch;
-  batch.images = from_host<float>({n, set_.size(), set_.size(), 3}, set_.batch(faces, flip));
+  std::vector<float> pixels = set_.batch(faces, flip);
+  if (shift_ > 0) {
+    const auto amount = [&] { return int64_t(rng.below(uint64_t(2 * shift_ + 1))) - shift_; };
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t dy = amount(), dx = amount();
+      move(std::span(pixels).subspan(size_t(i * set_.size() * set_.size() * 3),
+                                     size_t(set_.size() * set_.size() * 3)),
+           set_.size(), dy, dx);
+    }
+  }
+  batch.images = from_host<float>({n, set_.size(), set_.size(), 3}, pixels);
   batch.source_aus = from_host<float>({n, kActionUnitCount}, set_.labels(faces));
   const Tensor noise = affine(rng.uniform({n, kActionUnitCount}), 2 * kTargetNoise, -kTargetNoise);
   batch.target_aus = add(from_host<float>({n, kActionUnitCount}, set_.labels(others)), noise);

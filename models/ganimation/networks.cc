@@ -61,8 +61,8 @@ Generator::Layer Generator::add_layer(const std::string& name, const Shape& filt
                                       Rng& rng, Dtype dtype) {
   Layer layer;
   layer.w = parameters_.add(name + ".w", init_normal(rng, filter, 0, kWeightStddev, dtype));
-  layer.gamma = parameters_.add(name + ".gamma", full({channels}, 1, dtype));
-  layer.beta = parameters_.add(name + ".beta", zeros({channels}, dtype));
+  layer.gamma = parameters_.add(name + ".gamma", full({channels}, 1, dtype), config_.affine);
+  layer.beta = parameters_.add(name + ".beta", zeros({channels}, dtype), config_.affine);
   if (config_.conditioning == Conditioning::film)
     layer.film = parameters_.add(name + ".film",
                                  init_normal(rng, {config_.aus, 2 * channels}, 0, kWeightStddev, dtype));
@@ -186,6 +186,7 @@ void store(const GeneratorConfig& c, std::map<std::string, std::string>& metadat
   metadata[prefix + "conditioning"] = c.conditioning == Conditioning::tiled ? "tiled" : "film";
   metadata[prefix + "stem_padding"] = c.stem_padding == StemPadding::zero ? "zero" : "reflect";
   metadata[prefix + "upsample"] = c.upsample == Upsample::transposed ? "transposed" : "resize";
+  if (!c.affine) metadata[prefix + "affine"] = "no";  // what models of version 0.1 do not hold
 }
 
 void store(const DiscriminatorConfig& c, std::map<std::string, std::string>& metadata,
@@ -204,6 +205,11 @@ GeneratorConfig generator_config(const Checkpoint& checkpoint, const std::string
   c.conditioning = choice<Conditioning>(checkpoint, prefix + "conditioning", "tiled", "film");
   c.stem_padding = choice<StemPadding>(checkpoint, prefix + "stem_padding", "zero", "reflect");
   c.upsample = choice<Upsample>(checkpoint, prefix + "upsample", "transposed", "resize");
+  if (const auto affine = checkpoint.metadata.find(prefix + "affine"); affine != checkpoint.metadata.end()) {
+    SGA_CHECK(affine->second == "no", "ganimation: ", prefix, "affine can only be no, got '", affine->second,
+              "'");
+    c.affine = false;
+  }
   check(c);
   return c;
 }

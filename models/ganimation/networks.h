@@ -30,6 +30,7 @@ struct GeneratorConfig {
   Conditioning conditioning = Conditioning::tiled;
   StemPadding stem_padding = StemPadding::zero;
   Upsample upsample = Upsample::transposed;
+  bool affine = true;  ///< instance norms have a learned scale and shift; without, they stay 1 and 0
 };
 
 struct DiscriminatorConfig {

@@ -20,7 +20,26 @@ struct LossWeights {
   double mask = 0.1;     ///< mean attention, both passes. Higher means more is painted.
   double smooth = 1e-5;  ///< total variation of the attention summed over the batch, both passes
   double identity = 0;   ///< mean |x - G(x, own action units)|; above 0 costs a third generator pass
+  bool mask_root =
+      false;  ///< the mask's term is the root of the sum of A^2 over a sample, as the paper prints
+  Variation variation = Variation::absolute;  ///< the paper and the thesis print squared differences
 };
+
+/// A controller that keeps the mean attention of the fakes within [low, high]: after every kControlEvery
+/// generator updates the weight of the mask's term is multiplied by kControlStep where it lies above, divided
+/// by it where it lies below, and moved a step towards its start value in between.
+struct AttentionBand {
+  double low = 0, high = 1;
+  bool active() const { return low > 0 || high < 1; }
+};
+constexpr int64_t kControlEvery = 10;
+constexpr double kControlStep = 1.05, kControlMost = 100;  ///< at most so many times more or less
+
+/// How the rate falls after the constant epochs.
+///   official   by 1/decay_epochs of itself after each epoch, from constant + 2 on: never 0
+///   thesis     linearly to 0 in the last epoch, from constant + 1 on
+///   replicate  the same over one epoch more, from constant on
+enum class Decay { official, thesis, replicate };
 
 struct TrainingConfig {
   GeneratorConfig generator;
@@ -37,6 +56,9 @@ struct TrainingConfig {
   int64_t constant_epochs = 20, decay_epochs = 10;
   /// Iterations in all; the epochs then divide them as evenly as whole numbers can. 0: epoch_iterations each.
   int64_t steps = 0;
+  Decay decay = Decay::official;
+  AttentionBand band;
+  int64_t shift = 0;   ///< pixels a face may be moved by in each direction, its edge repeated
   double balance = 0;  ///< share of faces drawn for an action unit they show; see BatchSampler
   double average = 0;  ///< decay of the running average of the generator's weights; 0 keeps none
   uint64_t seed = 0;
@@ -52,14 +74,22 @@ struct TrainingConfig {
 ///   official  the published code with its defects repaired: eps in the penalty's norm, an action unit
 ///             weight that does not depend on the batch, the learning rate kept on resume. Batch 25, five
 ///             critic steps.
+///   paper     the losses as the paper prints them, read literally: sums where the code has means, the
+///             attention's root of squares, squared differences. For comparison; see docs/ganimation.md.
+///   replicate the widely used re-implementation: one Adam step, no mask and smoothness terms, norms without
+///             scale and shift, rate down to 0.
+///   thesis    official with squared differences and the rate falling linearly to 0.
 ///   small     for faces of 64..96 px and hours instead of days: FiLM conditioning, 2 critic steps, one Adam
 ///             step for critic and penalty together, higher rates, averaged weights, balanced draws.
-/// Sizes and counts of the result may then be changed. Error on another name.
-TrainingConfig recipe(const std::string& name);
+///   improved  small with resize-convolutions, an identity loss, moved faces and attention held in a band.
+/// For faces of `size` pixels, 0: 128, but 64 for small and improved. Counts of the result may then be
+/// changed. Error on another name.
+TrainingConfig recipe(const std::string& name, int64_t size = 0);
 
-/// Factor of the learning rate in a 1-based epoch: 1 through epoch constant + 1, then down to 1 / decay in
-/// the last.
-double rate_factor(int64_t epoch, int64_t constant_epochs, int64_t decay_epochs);
+/// Factor of the learning rate in a 1-based epoch. official: 1 through epoch constant + 1, then down to 1 /
+/// decay in the last.
+double rate_factor(int64_t epoch, int64_t constant_epochs, int64_t decay_epochs,
+                   Decay decay = Decay::official);
 
 /// One batch. Action units are OpenFace's intensities / 5.
 struct Batch {
@@ -73,6 +103,7 @@ struct Losses {
   int64_t iteration = 0;                ///< 1-based
   std::map<std::string, double> terms;  ///< d_real d_fake d_aus d_penalty; g_* when the generator learned too
   double attention = 0;                 ///< mean attention of the fake
+  double mask_weight = 0;               ///< as the controller has it
   double learning_rate = 0;             ///< of the generator
 };
 
@@ -126,6 +157,7 @@ class Trainer {
   };
 
   double rate() const;
+  void control_attention();
   void learn(Step& step, const Batch& batch, const Tensor& mix, bool generator_learns);
   void learn_generator(Step& step, const Batch& batch, const GeneratorOutput& first, const Tensor& fake);
   void update_average();
@@ -136,7 +168,8 @@ class Trainer {
   Discriminator discriminator_;
   Adam adam_g_, adam_d_;
   int64_t iteration_ = 0;
-  Step steps_[2];  // by whether the generator learns
+  double mask_factor_ = 1;  ///< of the controller, on weights.mask
+  Step steps_[2];           // by whether the generator learns
   Step* last_ = nullptr;
   Batch input_;  // what captured iterations read
 };

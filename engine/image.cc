@@ -73,7 +73,7 @@ Bytes with_whole_palette(Span png) {
 }
 
 // The picture as it should be seen. Orientations 5..8 swap rows and columns.
-Image upright(const Image& in, int orientation) {
+Image upright(Image in, int orientation) {
   if (orientation == 1) return in;
   const bool swap = orientation >= 5;
   const bool flip_rows = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
@@ -165,6 +165,25 @@ Bytes encode_deep_png(const Image& image) {
 
 }  // namespace
 
+namespace {
+
+// v / most of each value. Piece by piece: filling a large vector twice, with zeros first, shows.
+template <class T>
+std::vector<float> shares_of(const T* values, size_t count, float most) {
+  std::vector<float> shares;
+  shares.reserve(count);
+  std::array<float, 4096> piece;
+  for (size_t i = 0; i < count; i += piece.size()) {
+    const size_t n = std::min(piece.size(), count - i);
+    std::transform(values + i, values + i + n, piece.begin(),
+                   [most](T v) { return static_cast<float>(v) / most; });
+    shares.insert(shares.end(), piece.begin(), piece.begin() + static_cast<int64_t>(n));
+  }
+  return shares;
+}
+
+}  // namespace
+
 Image decode_image(Span file, const std::string& name) {
   const ImageInfo info = image_info(file, name);
   const Bytes completed = info.format == "png" ? with_whole_palette(file) : Bytes{};
@@ -185,17 +204,11 @@ Image decode_image(Span file, const std::string& name) {
   SGA_CHECK(w == info.width && h == info.height && c >= 1 && c <= 4, "cannot read \"", name,
             "\": its header contradicts its data");
 
-  Image image{h, w, c, {}};
-  image.pixels.resize(static_cast<size_t>(image.height * image.width * image.channels));
-  if (deep)
-    std::transform(static_cast<uint16_t*>(decoded.get()),
-                   static_cast<uint16_t*>(decoded.get()) + image.pixels.size(), image.pixels.begin(),
-                   [](uint16_t v) { return static_cast<float>(v) / 65535.0f; });
-  else
-    std::transform(static_cast<uint8_t*>(decoded.get()),
-                   static_cast<uint8_t*>(decoded.get()) + image.pixels.size(), image.pixels.begin(),
-                   [](uint8_t v) { return static_cast<float>(v) / 255.0f; });
-  return info.format == "jpeg" ? upright(image, exif_orientation(file)) : image;
+  const auto count = static_cast<size_t>(int64_t{h} * w * c);
+  Image image{h, w, c,
+              deep ? shares_of(static_cast<const uint16_t*>(decoded.get()), count, 65535.0f)
+                   : shares_of(static_cast<const uint8_t*>(decoded.get()), count, 255.0f)};
+  return info.format == "jpeg" ? upright(std::move(image), exif_orientation(file)) : image;
 }
 
 bool has_picture_name(const fs::path& path) {
@@ -205,9 +218,10 @@ bool has_picture_name(const fs::path& path) {
 }
 
 Image load_image(const fs::path& path, int64_t channels) {
-  const Image read = decode_image(read_file(path, kMaxFileBytes), path.string());
-  const Image image = convert_channels(read, channels ? channels : shown_channels(read));
-  return image.channels == 4 ? fill_hidden_colours(image) : image;
+  Image image = decode_image(read_file(path, kMaxFileBytes), path.string());
+  if (channels == 0) channels = shown_channels(image);
+  if (image.channels != channels) image = convert_channels(image, channels);
+  return channels == 4 ? fill_hidden_colours(image) : image;
 }
 
 Image convert_channels(const Image& image, int64_t channels) {

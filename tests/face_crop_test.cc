@@ -128,43 +128,85 @@ TEST(Feather, IsZeroAtTheEdgeAndOneInside) {
   EXPECT_DOUBLE_EQ(feather_weight(0.075, 0.5, 0.15), 0.5);
 }
 
-TEST(PasteFace, AnUnchangedCropChangesNothing) {
-  const Image photo = smooth(300, 280);
-  const FaceBox box{40.4, 60.7, 150.9};
-  const Image crop = crop_face(photo, box, 64);
-  EXPECT_EQ(paste_face(photo, box, crop, crop).pixels, photo.pixels);
+/// What keeps `keep` of the crop and paints `colour` over the rest.
+FacePaint paint_of(const Image& colour, float keep) {
+  return {{colour.height, colour.width, 1, std::vector<float>(size_t(colour.height * colour.width), keep)},
+          colour};
+}
+Image brighter(Image image, float by) {
+  for (float& v : image.pixels) v += by;
+  return image;
 }
 
-TEST(PasteFace, ChangesTheInsideOnly) {
+TEST(PasteFace, WhatIsKeptDoesNotChangeAtAll) {
   const Image photo = smooth(300, 280);
-  const FaceBox box{40.4, 60.7, 150.9};
-  const Image crop = crop_face(photo, box, 64);
-  Image edited = crop;
-  for (float& v : edited.pixels) v += 0.125f;
-  const Image out = paste_face(photo, box, crop, edited, 0.2);
-  for (int64_t y = 0; y < photo.height; ++y)
-    for (int64_t x = 0; x < photo.width; ++x) {
-      const double u = (double(x) + 0.5 - box.x) / box.size, v = (double(y) + 0.5 - box.y) / box.size;
-      for (int c = 0; c < 3; ++c) {
-        const float change = out.at(y, x)[c] - photo.at(y, x)[c];
-        if (u <= 0 || u >= 1 || v <= 0 || v >= 1)
-          ASSERT_EQ(change, 0) << y << "," << x;
-        else
-          ASSERT_NEAR(change, 0.125 * feather_weight(u, v, 0.2), 1e-5) << y << "," << x;
+  for (const double angle : {0.0, 0.3}) {
+    FaceBox box{40.4, 60.7, 150.9};
+    box.angle = angle;
+    const Image crop = crop_face(photo, box, 64);
+    EXPECT_EQ(paste_face(photo, box, crop, paint_of(smooth(64, 64), 1)).pixels, photo.pixels) << "A is 1";
+    EXPECT_EQ(paste_face(photo, box, crop, paint_of(crop, 0)).pixels, photo.pixels) << "C is the crop";
+  }
+}
+
+TEST(PasteFace, PaintsTheInsideByMaskAndFeather) {
+  const Image photo = smooth(300, 280);
+  for (const double angle : {0.0, -0.4}) {
+    FaceBox box{60.4, 60.7, 150.9};
+    box.angle = angle;
+    const Image crop = crop_face(photo, box, 64);
+    const Image out = paste_face(photo, box, crop, paint_of(brighter(crop, 0.125f), 0.25f), 0.2);
+    for (int64_t y = 0; y < photo.height; ++y)
+      for (int64_t x = 0; x < photo.width; ++x) {
+        const Point at = to_crop(box, double(x) + 0.5, double(y) + 0.5);
+        for (int c = 0; c < 3; ++c) {
+          const float change = out.at(y, x)[c] - photo.at(y, x)[c];
+          if (at.x <= 0 || at.x >= 1 || at.y <= 0 || at.y >= 1)
+            ASSERT_EQ(change, 0) << y << "," << x;
+          else
+            ASSERT_NEAR(change, 0.75 * 0.125 * feather_weight(at.x, at.y, 0.2), 1e-5) << y << "," << x;
+        }
       }
+  }
+}
+
+// out = A' I + (1 - A') (I + up(C - crop)): mask and colour are enlarged apart, so on a ramp of A and a ramp
+// of the change, both of which a cubic reproduces, the product is that of the ramps at every pixel.
+TEST(PasteFace, EnlargesMaskAndChangeEachByItself) {
+  const Image photo = smooth(256, 256);
+  const FaceBox box{0, 0, 256};
+  const Image crop = crop_face(photo, box, 32);
+  FacePaint paint = paint_of(crop, 0);
+  for (int64_t y = 0; y < 32; ++y)
+    for (int64_t x = 0; x < 32; ++x) {
+      *paint.attention.at(y, x) = float((double(x) + 0.5) / 32);
+      for (int c = 0; c < 3; ++c) paint.colour.at(y, x)[c] += float(0.2 * (double(x) + 0.5) / 32);
     }
+  const Image out = paste_face(photo, box, crop, paint, 0.1);
+  for (int64_t x = 60; x < 200; ++x) {
+    const double u = (double(x) + 0.5) / 256;
+    EXPECT_NEAR(out.at(128, x)[1] - photo.at(128, x)[1], (1 - u) * 0.2 * u, 1e-5) << x;
+  }
+}
+
+TEST(PasteFace, UprightAndHardlyTurnedAgree) {
+  const Image photo = smooth(220, 240);
+  FaceBox box{30, 40, 140};
+  const Image crop = crop_face(photo, box, 48);
+  const FacePaint paint = paint_of(brighter(smooth(48, 48), 0.1f), 0.4f);
+  const Image upright = paste_face(photo, box, crop, paint);
+  box.angle = 1e-7;
+  const Image turned = paste_face(photo, box, crop, paint);
+  for (size_t i = 0; i < photo.pixels.size(); ++i) ASSERT_NEAR(upright.pixels[i], turned.pixels[i], 1e-4);
 }
 
 TEST(PasteFace, KeepsTheDetailOfThePhotograph) {
-  // The photograph has texture that the small crop cannot show; the edit adds light to the middle of the
-  // crop.
+  // The photograph has texture that the small crop cannot show; the edit adds light to the crop.
   const Image photo = make_image(
       256, 256, [](double y, double x, int) { return float((int(y) + int(x)) % 2) * 0.4f + 0.2f; });
   const FaceBox box{0, 0, 256};
   const Image crop = crop_face(photo, box, 32);
-  Image edited = crop;
-  for (float& v : edited.pixels) v += 0.1f;
-  const Image out = paste_face(photo, box, crop, edited);
+  const Image out = paste_face(photo, box, crop, paint_of(brighter(crop, 0.1f), 0));
   EXPECT_NEAR(std::abs(out.at(128, 128)[0] - out.at(128, 129)[0]), 0.4, 1e-5);
   EXPECT_NEAR(out.at(128, 128)[0] - photo.at(128, 128)[0], 0.1, 1e-5);
 }
@@ -173,9 +215,7 @@ TEST(PasteFace, BoxMayLeaveThePhotograph) {
   const Image photo = smooth(100, 90);
   const FaceBox box{-20, -30, 100};
   const Image crop = crop_face(photo, box, 48);
-  Image edited = crop;
-  for (float& v : edited.pixels) v = 2;  // clamped
-  const Image out = paste_face(photo, box, crop, edited);
+  const Image out = paste_face(photo, box, crop, paint_of(brighter(crop, 2), 0));  // clamped
   EXPECT_FLOAT_EQ(out.at(10, 20)[0], 1);
   EXPECT_EQ(out.at(80, 50)[0], photo.at(80, 50)[0]);
   for (float v : out.pixels) EXPECT_TRUE(v >= 0 && v <= 1);
@@ -183,9 +223,17 @@ TEST(PasteFace, BoxMayLeaveThePhotograph) {
 
 TEST(PasteFace, RefusesCropsThatDoNotMatch) {
   const Image photo = smooth(100, 90);
-  EXPECT_NE(error_text([&] { paste_face(photo, {0, 0, 50}, smooth(32, 32), smooth(31, 31)); }), "");
-  EXPECT_NE(error_text([&] { paste_face(photo, {0, 0, 50}, smooth(32, 30), smooth(32, 30)); }), "");
-  EXPECT_NE(error_text([&] { paste_face(photo, {0, 0, 50}, smooth(32, 32), smooth(32, 32), 0); }), "");
+  const FacePaint good = paint_of(smooth(32, 32), 0);
+  EXPECT_NE(error_text([&] {
+              paste_face(photo, {0, 0, 50}, smooth(32, 32), paint_of(smooth(31, 31), 0));
+            }),
+            "");
+  EXPECT_NE(error_text([&] { paste_face(photo, {0, 0, 50}, smooth(32, 30), good); }), "");
+  EXPECT_NE(error_text([&] {
+              paste_face(photo, {0, 0, 50}, smooth(32, 32), {smooth(32, 32), good.colour});
+            }),
+            "");
+  EXPECT_NE(error_text([&] { paste_face(photo, {0, 0, 50}, smooth(32, 32), good, 0); }), "");
 }
 
 // ---- turned boxes, eye-aligned crops
@@ -229,10 +277,10 @@ TEST(TurnedBox, PasteChangesItsInsideOnly) {
   const Image photo = smooth(160, 200);
   const FaceBox box{60, 40, 80, 25 * kDegree};
   const Image crop = crop_face(photo, box, 32);
-  EXPECT_EQ(paste_face(photo, box, crop, crop).pixels, photo.pixels);
+  EXPECT_EQ(paste_face(photo, box, crop, paint_of(crop, 0)).pixels, photo.pixels);
   Image lighter = crop;
   for (float& v : lighter.pixels) v += 0.1f;
-  const Image pasted = paste_face(photo, box, crop, lighter);
+  const Image pasted = paste_face(photo, box, crop, paint_of(lighter, 0));
   for (int64_t y = 0; y < 160; ++y)
     for (int64_t x = 0; x < 200; ++x) {
       const Point p = to_crop(box, double(x) + 0.5, double(y) + 0.5);
@@ -360,7 +408,7 @@ TEST(ThesisCrop, FindsTheSamePartInAPhotograph) {
     EXPECT_EQ(box.via, 178);
   }
   const Image photo = smooth(800, 700), crop = crop_face(photo, seen, 64);
-  EXPECT_EQ(paste_face(photo, seen, crop, crop).pixels, photo.pixels);
+  EXPECT_EQ(paste_face(photo, seen, crop, paint_of(crop, 0)).pixels, photo.pixels);
 }
 
 }  // namespace

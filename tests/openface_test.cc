@@ -63,7 +63,7 @@ TEST(Presets, AreTheSpecifiedOnes) {
       {"fear", "1=0.7,2=0.5,4=0.5,5=0.8,7=0.3,20=0.6,25=0.5,26=0.3"},
       {"anger", "4=0.8,5=0.6,7=0.6,17=0.4,23=0.6"},
       {"disgust", "4=0.3,9=0.7,10=0.6,17=0.4,25=0.2"},
-      {"contempt", "12=0.3,14=0.6"}};
+      {"contempt", "R12=0.3,R14=0.6"}};
   ASSERT_EQ(presets.size(), want.size() + 1);
   for (const auto& [name, text] : want) EXPECT_EQ(to_text(find_preset(presets, name)), text);
   const Expression& neutral = find_preset(presets, "neutral");

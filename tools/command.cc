@@ -158,6 +158,8 @@ int run_tool(int argc, char** argv, const Tool& tool, const std::function<void(C
   }
 }
 
+void warn(const std::string& sentence) { std::fprintf(stderr, "warning: %s\n", printable(sentence).c_str()); }
+
 bool interrupted() { return stop_requested; }
 
 void stop_if_interrupted() {

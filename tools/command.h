@@ -51,6 +51,9 @@ bool interrupted();
 /// Throws Interrupted if interrupted(): where nothing is left to save.
 void stop_if_interrupted();
 
+/// "warning: <sentence>" on stderr, as one line that a terminal shows as it is.
+void warn(const std::string& sentence);
+
 struct CommonOptions {
   std::string device = "auto";     ///< as set_device takes it
   std::string precision = "auto";  ///< as parse_precision takes it

@@ -14,7 +14,10 @@ class FaceDetector {
  public:
   /// Loads the cascades from `folder`, or from where Debian's opencv-data puts them. Error naming the places
   /// tried.
-  explicit FaceDetector(const fs::path& folder = {});
+  ///   threads  that search one photograph; the same faces are found by any number, and they hold for all
+  ///   detectors
+  ///            of the process
+  explicit FaceDetector(const fs::path& folder = {}, int threads = 1);
   ~FaceDetector();
   FaceDetector(FaceDetector&&) noexcept;
 
@@ -23,7 +26,8 @@ class FaceDetector {
   /// eye is found in its upper half or the cascade is very sure; it may leave the picture. `eyes` are set
   /// where OpenCV's eye cascade finds two that go together. Any channels; the search runs on at most 800
   /// pixels a side.
-  std::vector<FaceRectangle> detect(const Image& photo);
+  ///   small_too  look for faces down to a twelfth in any case, as somebody may ask for the second largest
+  std::vector<FaceRectangle> detect(const Image& photo, bool small_too = false);
 
  private:
   struct Cascades;

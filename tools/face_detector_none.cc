@@ -5,7 +5,7 @@ namespace sga {
 
 struct FaceDetector::Cascades {};
 
-FaceDetector::FaceDetector(const fs::path&) {
+FaceDetector::FaceDetector(const fs::path&, int) {
   fail(
       "finding faces needs OpenCV and this build is without; configure with -DSGA_OPENCV=ON, or cut faces by "
       "facedata's --landmarks");
@@ -13,6 +13,6 @@ FaceDetector::FaceDetector(const fs::path&) {
 FaceDetector::~FaceDetector() = default;
 FaceDetector::FaceDetector(FaceDetector&&) noexcept = default;
 
-std::vector<FaceRectangle> FaceDetector::detect(const Image&) { return {}; }
+std::vector<FaceRectangle> FaceDetector::detect(const Image&, bool) { return {}; }
 
 }  // namespace sga

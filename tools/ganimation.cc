@@ -10,6 +10,10 @@ int main(int argc, char** argv) {
       [](CLI::App& app) {
         sga::declare_ganimation_train(app);
         sga::declare_ganimation_edit(app);
+        sga::declare_ganimation_grid(app);
+        sga::declare_ganimation_interpolate(app);
+        sga::declare_ganimation_emotions(app);
+        sga::declare_ganimation_sequence(app);
         sga::declare_ganimation_info(app);
         sga::declare_ganimation_export(app);
         sga::declare_ganimation_import(app);

@@ -1,15 +1,14 @@
+// ganimation edit: the expression of a face in a photograph.
 #include "tools/ganimation_edit.h"
 
-#include <cstdio>
+#include <algorithm>
 #include <map>
 #include <memory>
 
-#include "models/ganimation/photo_edit.h"
-#include "tools/command.h"
-#include "tools/face_detector.h"
+#include "tools/expressions.h"
+#include "tools/face_run.h"
 #include "tools/page.h"
-#include "tools/pretrained.h"
-#include "tools/run_folder.h"
+#include "tools/png_writer.h"
 
 namespace sga {
 namespace {
@@ -21,28 +20,30 @@ constexpr const char* kEndings[] = {".png", "_crop.png", "_attention.png",
                                     "_colour.png"};  // one an expression
 
 struct EditOptions {
-  CommonOptions common;
-  std::string image, model, presets, mode = "set", units;
-  std::vector<std::string> names;
+  FaceRunOptions run;
+  ExpressionOptions wanted;
+  std::string mode = "set", from;
   float strength = 1;
 };
 
-std::vector<Expression> requested(const EditOptions& o) {
-  const std::vector<Expression> known = o.presets.empty()
-                                            ? parse_presets(default_presets(), "presets.txt")
-                                            : parse_presets(read_text(o.presets, 1 << 20), o.presets);
-  std::vector<Expression> result;
-  for (const std::string& name : o.names) result.push_back(find_preset(known, name));
-  if (!o.units.empty()) {
-    result.push_back(parse_action_units(o.units));
-    result.back().name = "custom";
-  }
-  for (size_t i = 0; i < result.size(); ++i)
-    for (size_t k = 0; k < i; ++k)
-      if (result[i].name == result[k].name)
-        throw UsageError("the expression " + result[i].name + " is asked for twice");
+/// What the words on the command line ask for; of --mode transfer nothing, as it has to be read off a face
+/// first.
+std::vector<Expression> checked_request(EditOptions& o, const CLI::App& app) {
+  if (!o.from.empty() && app.count("--mode") == 0) o.mode = "transfer";
+  const bool transfer = o.mode == "transfer",
+             expressions = !o.wanted.names.empty() || !o.wanted.units.empty();
+  if (transfer == o.from.empty())
+    throw UsageError("--mode transfer and --from, the photograph or table to take it from, go together");
+  if (transfer && expressions)
+    throw UsageError("--mode transfer takes the expression from --from; leave out --preset and --au");
+  if (o.mode == "preset" && (o.wanted.names.empty() || !o.wanted.units.empty()))
+    throw UsageError("--mode preset needs --preset, and --au goes with --mode set or add");
+  if (transfer) return {};
+  std::vector<Expression> result = requested(o.wanted);
   if (result.empty())
-    throw UsageError("nothing to do: name an expression with --preset or action units with --au");
+    throw UsageError(
+        "nothing to do: name an expression with --preset, action units with --au, or another face with "
+        "--from");
   std::map<std::string, std::string> owners = {{kCropFile, "the cut face"},
                                                {kSheetFile, "the contact sheet"}};
   for (const Expression& expression : result)
@@ -53,133 +54,98 @@ std::vector<Expression> requested(const EditOptions& o) {
   return result;
 }
 
-void edit(EditOptions& o, CLI::App& app) {
-  const std::vector<Expression> expressions = requested(o);
-  use_device(o.common);
-  const Model model(o.model.empty() ? default_model() : fs::path(o.model));
-  const Image photo = load_image(o.image);
-  SGA_CHECK(std::min(photo.height, photo.width) >= 25, o.image, " is ", photo.width, "x", photo.height,
-            " pixels, a face needs at least 25 on each side; give a larger picture");
-  const std::vector<FaceRectangle> faces = FaceDetector().detect(photo);
-  SGA_CHECK(!faces.empty(), "no face was found in ", o.image,
-            "; give a photograph with one upright, frontal face");
-  const FaceBox box = box_from_detection(faces.front(), parse_crop_recipe(model.card().crop_recipe));
-  const EditMode mode = o.mode == "add" ? EditMode::add : EditMode::set;
-  ActionUnits source{};
-  if (mode == EditMode::add) {
-    SGA_CHECK(
-        model.can_estimate(),
-        "--mode add needs the face's own action units, which this model cannot estimate; use --mode set");
-    source = model.estimate(to_tensor(crop_face(photo, box, model.size()))).front();
-  }
-  std::vector<ActionUnits> targets;
-  for (const Expression& expression : expressions)
-    targets.push_back(target_action_units(expression, mode, o.strength, source, model.card().limits));
-
-  // Everything that can be refused has been: only now is anything written.
-  RunFolder run(o.common.out, false, o.common.force);
-  run.configure(app);
-  Page page("ganimation edit: " + fs::path(o.image).filename().string());
-  std::vector<Image> sheet{crop_face(photo, box, model.size())};
-  std::vector<std::string> labels{"photo"};
-  save_png(run / kCropFile, sheet.front());
-  page.pictures("The face found", {{kCropFile, ""}});
-  for (size_t i = 0; i < expressions.size(); ++i) {
-    const Expression& expression = expressions[i];
-    const PhotoEdit result = edit_photo(model, photo, box, targets[i]);
-    const std::string& name = expression.name;
-    save_png(run / (name + ".png"), result.photo);
-    save_png(run / (name + "_crop.png"), result.edited);
-    save_png(run / (name + "_attention.png"), result.attention);
-    save_png(run / (name + "_colour.png"), result.colour);
-    page.pictures(name + " (" + to_text(expression) + ")",
-                  {{name + "_crop.png", "edited"},
-                   {name + "_attention.png", "attention (white keeps)"},
-                   {name + "_colour.png", "colour"}});
-    page.pictures("", {{name + ".png", name + " in the photograph"}});
-    sheet.push_back(result.edited);
-    labels.push_back(name);
-  }
-  save_png(run / kSheetFile, contact_sheet(sheet, int64_t(sheet.size()), labels));
-  page.write(run / "index.html");
-  if (!o.common.quiet) std::printf("%s\n", (run / "index.html").c_str());
-}
-
-void info(const std::string& file) {
-  const Model model(file.empty() ? default_model() : fs::path(file));
-  const GeneratorConfig& c = model.config();
-  std::printf("GANimation generator for faces of %lld px, %.2f M parameters\n",
-              static_cast<long long>(c.size), double(model.parameters()) * 1e-6);
-  std::printf("  conv-dim %lld, %lld residual blocks, %s conditioning, %s upsampling\n",
-              static_cast<long long>(c.conv_dim), static_cast<long long>(c.blocks),
-              c.conditioning == Conditioning::film ? "film" : "tiled",
-              c.upsample == Upsample::resize ? "resize" : "transposed");
-  std::printf("  reads action units off a face: %s\n", model.can_estimate() ? "yes" : "no");
-  std::printf("crop: %s\n%s\n", model.card().crop_recipe.c_str(), model.card().about.c_str());
-  std::printf("largest useful action units (99th percentile of the training faces):\n ");
-  for (int i = 0; i < kActionUnitCount; ++i)
-    std::printf(" %d=%.2f", kActionUnitNumbers[size_t(i)], double(model.card().limits[size_t(i)]));
-  std::printf("\n");
-}
-
-struct ExportOptions {
-  std::string model, out, about;
-  bool without_estimator = false, force = false;
+struct NamedTarget {
+  std::string name, text;
+  Target target;
 };
 
-void export_half(const ExportOptions& o) {
-  Checkpoint checkpoint = load_checkpoint(o.model);
-  const Model checked(checkpoint, o.model);  // refuses what is no model of ours
-  if (fs::exists(o.out) && !o.force) fail(o.out, " exists; choose another --out or give --force");
-  if (!o.about.empty()) checkpoint.metadata["about"] = read_text(o.about, 1 << 16);
-  if (o.without_estimator) {
-    std::erase_if(checkpoint.tensors,
-                  [](const auto& entry) { return entry.first.starts_with("estimator."); });
-    std::erase_if(checkpoint.metadata,
-                  [](const auto& entry) { return entry.first.starts_with("estimator."); });
+Expression expression_of(const ActionUnits& units) {
+  Expression expression;
+  expression.name = "transfer";
+  expression.values = units;
+  expression.listed.fill(true);
+  return expression;
+}
+
+/// Files of every expression, and a page of them.
+void write(const Model& model, FacePhoto& photo, const std::vector<NamedTarget>& targets,
+           const std::optional<ActionUnits>& source, const fs::path& folder) {
+  Page page("ganimation edit: " + fs::path(photo.name).filename().string());
+  std::vector<Image> sheet{crop_face(photo.photo, photo.box, model.size())};
+  std::vector<std::string> labels{"photo"};
+  save_png(folder / kCropFile, sheet.front());
+  page.pictures("The face found", {{kCropFile, ""}});
+  for (size_t i = 0; i < targets.size(); ++i) {
+    stop_if_interrupted();
+    const auto& [name, text, target] = targets[i];
+    const bool last = i + 1 == targets.size();
+    const PhotoEdit edit =
+        edit_photo(model, last ? std::move(photo.photo) : photo.photo, photo.box, target, source);
+    write_png(folder / (name + ".png"), edit.photo);
+    save_png(folder / (name + "_crop.png"), edit.face.edited);
+    save_png(folder / (name + "_attention.png"), edit.face.paint.attention);
+    save_png(folder / (name + "_colour.png"), edit.face.paint.colour);
+    page.pictures(name + " (" + text + ")", {{name + "_crop.png", "edited"},
+                                             {name + "_attention.png", "attention (white keeps)"},
+                                             {name + "_colour.png", "colour"}});
+    page.pictures("", {{name + ".png", name + " in the photograph"}});
+    sheet.push_back(edit.face.edited);
+    labels.push_back(name);
   }
-  save_checkpoint(o.out, checkpoint, Storage::f16);
+  save_png(folder / kSheetFile, contact_sheet(sheet, int64_t(sheet.size()), labels));
+  page.write(folder / "index.html");
+}
+
+void edit(EditOptions& o, CLI::App& app) {
+  const std::vector<Expression> expressions = checked_request(o, app);
+  FaceRun run(o.run);
+  const ActionUnits& limits = run.model().card().limits;
+  std::optional<Expression> shown;
+  if (!o.from.empty()) shown = expression_of(run.shown_by(o.from));
+  run.each(
+      app,
+      [&](FacePhoto& photo) -> FaceRun::Job {
+        std::optional<ActionUnits> source;
+        if (o.mode == "add" || (shown && o.strength != 1)) source = run.source(photo);
+        std::vector<NamedTarget> targets;
+        const EditMode mode = o.mode == "add" ? EditMode::add : EditMode::set;
+        for (const Expression& expression : expressions)
+          targets.push_back(
+              {expression.name, to_text(expression),
+               make_target(expression, mode, o.strength, source.value_or(ActionUnits{}), limits)});
+        if (shown) {
+          const Target whole = make_target(*shown, EditMode::set, 1, {}, limits);
+          targets.push_back({shown->name, to_text(*shown),
+                             source ? within(between(*source, whole, o.strength), *source, limits) : whole});
+        }
+        return [&, source, targets](const fs::path& folder) {
+          write(run.model(), photo, targets, source, folder);
+        };
+      },
+      kSheetFile);
 }
 
 }  // namespace
 
 void declare_ganimation_edit(CLI::App& app) {
   auto o = std::make_shared<EditOptions>();
-  CLI::App* edit_app =
-      app.add_subcommand("edit", "Change the expression of the largest face in a photograph");
-  edit_app->add_option("--image", o->image, "Photograph (PNG, JPEG, BMP)")->required();
-  edit_app->add_option("--model", o->model, "Model file; empty: the one shipped");
-  edit_app->add_option("--preset", o->names, "Expressions by name, e.g. happiness,surprise")->delimiter(',');
-  edit_app->add_option("--au", o->units, "Action units, e.g. 12=0.8,6=0.5");
-  edit_app->add_option("--presets", o->presets, "File of presets; empty: those shipped");
-  edit_app->add_option("--mode", o->mode, "set: exactly these units; add: on top of the face's own")
-      ->check(CLI::IsMember({"set", "add"}))
+  CLI::App* edit_app = app.add_subcommand("edit", "Change the expression of a face in a photograph");
+  add_expression_options(*edit_app, o->wanted);
+  edit_app->add_option("--from", o->from,
+                       "Photograph whose expression is to be taken over, or an OpenFace CSV of it");
+  edit_app
+      ->add_option("--mode", o->mode,
+                   "set: exactly these units; add: on top of the face's own; preset: as set, presets alone; "
+                   "transfer: those of --from")
+      ->check(CLI::IsMember({"set", "add", "preset", "transfer"}))
       ->capture_default_str();
-  edit_app->add_option("--strength", o->strength, "Factor on all action units")
+  edit_app
+      ->add_option("--strength", o->strength,
+                   "Factor on all action units; of a transfer the share of the way there")
       ->check(CLI::Range(0.0, double(kMaxStrength)))
       ->capture_default_str();
-  add_compute_options(*edit_app, o->common);
-  add_out_option(*edit_app, o->common);
+  add_face_run_options(*edit_app, o->run);
   edit_app->callback([o, edit_app] { edit(*o, *edit_app); });
-}
-
-void declare_ganimation_info(CLI::App& app) {
-  auto file = std::make_shared<std::string>();
-  CLI::App* info_app = app.add_subcommand("info", "Describe a model file");
-  info_app->add_option("model,--model", *file, "Model file; empty: the one shipped");
-  info_app->callback([file] { info(*file); });
-}
-
-void declare_ganimation_export(CLI::App& app) {
-  auto o = std::make_shared<ExportOptions>();
-  CLI::App* export_app = app.add_subcommand("export", "Write a model in half precision, for shipping");
-  export_app->add_option("--model", o->model, "model.safetensors of a training run")->required();
-  export_app->add_option("--about", o->about, "Text file to store as the model's description");
-  export_app->add_flag("--without-estimator", o->without_estimator,
-                       "Leave out what reads action units off a face");
-  export_app->add_option("--out", o->out, "File to write")->required();
-  export_app->add_flag("--force", o->force, "Replace the file");
-  export_app->callback([o] { export_half(*o); });
 }
 
 }  // namespace sga

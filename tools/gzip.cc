@@ -2,7 +2,7 @@
 
 #include <zlib.h>
 
-#include <algorithm>
+#include <memory>
 
 namespace sga {
 
@@ -29,33 +29,27 @@ std::string gunzip_if_needed(std::span<const std::byte> file, const std::string&
   return text;
 }
 
-struct Packer::State {
+PackedPiece pack_piece(std::span<const std::byte> data, bool last) {
+  SGA_CHECK(data.size() < (size_t{1} << 31), "pack: at most 2 GiB at once");
   z_stream stream{};
-  ~State() { deflateEnd(&stream); }
-};
-
-Packer::Packer() : state_(std::make_unique<State>()) {
-  SGA_CHECK(deflateInit(&state_->stream, Z_DEFAULT_COMPRESSION) == Z_OK, "cannot start zlib: no memory");
-}
-Packer::~Packer() = default;
-
-Bytes Packer::pack(std::span<const std::byte> data, bool last) {
-  SGA_CHECK(data.size() < (size_t{1} << 32), "pack: at most 4 GiB at once");
-  z_stream& stream = state_->stream;
+  SGA_CHECK(deflateInit2(&stream, 1, Z_DEFLATED, -15, 9, Z_RLE) == Z_OK, "cannot start zlib: no memory");
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> end(&stream, deflateEnd);
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(data.data()));
   stream.avail_in = static_cast<uInt>(data.size());
-  Bytes packed;
-  do {
-    constexpr uInt kPiece = 1 << 16;
-    const size_t have = packed.size();
-    packed.resize(have + kPiece);
-    stream.next_out = reinterpret_cast<Bytef*>(packed.data() + have);
-    stream.avail_out = kPiece;
-    SGA_CHECK(deflate(&stream, last ? Z_FINISH : Z_NO_FLUSH) != Z_STREAM_ERROR,
-              "pack: zlib refused the data");
-    packed.resize(have + kPiece - stream.avail_out);
-  } while (stream.avail_out == 0);
-  return packed;
+  PackedPiece piece;
+  piece.bytes.resize(deflateBound(&stream, static_cast<uLong>(data.size())) + 16);
+  stream.next_out = reinterpret_cast<Bytef*>(piece.bytes.data());
+  stream.avail_out = static_cast<uInt>(piece.bytes.size());
+  const int state = deflate(&stream, last ? Z_FINISH : Z_SYNC_FLUSH);
+  SGA_CHECK(state == (last ? Z_STREAM_END : Z_OK) && stream.avail_in == 0 && stream.avail_out > 0,
+            "pack: zlib refused the data");
+  piece.bytes.resize(piece.bytes.size() - stream.avail_out);
+  piece.adler = static_cast<uint32_t>(adler32_z(1, reinterpret_cast<const Bytef*>(data.data()), data.size()));
+  return piece;
+}
+
+uint32_t adler_of_both(uint32_t first, uint32_t second, size_t size) {
+  return static_cast<uint32_t>(adler32_combine(first, second, static_cast<z_off_t>(size)));
 }
 
 uint32_t crc32_of(std::span<const std::byte> data) {

@@ -214,6 +214,11 @@ std::vector<Series> read_metrics(const fs::path& metrics_jsonl, const std::strin
   return series;
 }
 
+std::string fixed(double v, int digits) {
+  char text[400];
+  return {text, std::to_chars(text, text + sizeof text, v, std::chars_format::fixed, digits).ptr};
+}
+
 std::string escape_html(std::string_view text) {
   std::string escaped;
   for (char c : text) {

@@ -64,6 +64,9 @@ class Page {
   int refresh_ = 0;
 };
 
+/// A number with so many digits after the point, in any locale.
+std::string fixed(double v, int digits);
+
 std::string escape_html(std::string_view text);
 /// Percent-encodes a relative path for src="" and href="".
 std::string encode_path(std::string_view path);

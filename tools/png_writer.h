@@ -1,5 +1,7 @@
 // A PNG written a few rows at a time: for pictures too large to hold as numbers.
 #pragma once
+#include <vector>
+
 #include "engine/big_file.h"
 #include "engine/image.h"
 #include "tools/gzip.h"
@@ -18,13 +20,17 @@ class PngWriter {
 
  private:
   void chunk(const char* type, std::span<const std::byte> data);
-  void idat(bool last);
+  void pack(bool last);
 
   BigFileWriter file_;
-  Packer packer_;
   int64_t height_, width_, channels_, done_ = 0;
   int bits_;
-  Bytes above_, pending_;  // the row before; filtered rows not yet packed
+  std::vector<uint8_t> above_, pending_;  // the last row packed; rows not yet packed
+  size_t piece_;                          // rows packed at once
+  uint32_t adler_ = 1;
 };
+
+/// A picture that exists already, at once: save_png in a fraction of its time. 8 bits a channel.
+void write_png(const fs::path& path, const Image& image);
 
 }  // namespace sga

@@ -8,7 +8,7 @@
 #include "models/singanimation/expand.h"
 #include "tools/command.h"
 #include "tools/expand_manifest.h"
-#include "tools/face_detector.h"
+#include "tools/face_photo.h"
 #include "tools/page.h"
 #include "tools/pretrained.h"
 #include "tools/progress.h"
@@ -80,27 +80,23 @@ class Expansion {
         model_(model_file_),
         checksum_(file_checksum(model_file_)),
         photo_(load_image(options.image)) {
-    SGA_CHECK(std::min(photo_.height, photo_.width) >= 25, options.image, " is ", photo_.width, "x",
-              photo_.height, " pixels, a face needs at least 25 on each side; give a larger picture");
     const int scales = singan::make_pyramid(options.size, options.size, training_config(0).pyramid).count();
     SGA_CHECK(level_ < scales, "--inject ", options.inject, " needs ", level_ + 1, " scales, and --size ",
               options.size, " has ", scales, "; give a larger --size");
     stop_if_interrupted();  // a large photograph takes seconds to read and to search
-    const std::vector<FaceRectangle> faces = FaceDetector().detect(photo_);
+    FaceDetector detector;
+    FacePhoto found = find_face(std::move(photo_), options.image, model_.card().crop_recipe, 0, detector);
     stop_if_interrupted();
-    SGA_CHECK(!faces.empty(), "no face was found in ", options.image,
-              "; give a photograph with one upright, frontal face");
-    box_ = box_from_detection(faces.front(), parse_crop_recipe(model_.card().crop_recipe));
-    ActionUnits source{};
+    photo_ = std::move(found.photo);
+    box_ = found.box;
     if (options.mode == "add") {
       SGA_CHECK(model_.can_estimate(), "--mode add needs the face's own action units, which ",
                 model_file_.string(), " cannot estimate; use --mode set");
-      source = model_.estimate(to_tensor(crop_face(photo_, box_, model_.size()))).front();
+      source_ = model_.estimate(to_tensor(crop_face(photo_, box_, model_.size()))).front();
     }
     for (const Expression& expression : expressions_)
-      targets_.push_back(target_action_units(expression,
-                                             options.mode == "add" ? EditMode::add : EditMode::set,
-                                             options.strength, source, model_.card().limits));
+      targets_.push_back(make_target(expression, source_ ? EditMode::add : EditMode::set, options.strength,
+                                     source_.value_or(ActionUnits{}), model_.card().limits));
   }
 
   /// What a run before --force finished or began is not this run's. For a new run, while config.json does not
@@ -136,10 +132,10 @@ class Expansion {
   void expand(size_t i) {
     const std::string& name = expressions_[i].name;
     make_folder(folder(i));
-    const ganimation::PhotoEdit edit = edit_photo(model_, photo_, box_, targets_[i]);
+    const ganimation::PhotoEdit edit = edit_photo(model_, photo_, box_, targets_[i], source_);
     save_png(folder(i) / "edited.png", crop_face(edit.photo, box_, options_.size));
-    save_png(folder(i) / "attention.png", edit.attention);
-    save_png(folder(i) / "colour.png", edit.colour);
+    save_png(folder(i) / "attention.png", edit.face.paint.attention);
+    save_png(folder(i) / "colour.png", edit.face.paint.colour);
     save_png(folder(i) / "photo.png", edit.photo);
     stop_if_interrupted();
 
@@ -154,7 +150,7 @@ class Expansion {
       const std::string file = sample_file(name, k);
       save_png(run_ / file, sample);
       manifest += manifest_row(
-          {file, name, targets_[i], options_.inject, seed, checksum_, sample.width, sample.height});
+          {file, name, targets_[i].units, options_.inject, seed, checksum_, sample.width, sample.height});
     }
     write_file(folder(i) / "manifest.csv", manifest_header() + manifest);
   }
@@ -230,7 +226,7 @@ class Expansion {
       const std::string& name = expressions_[i].name;
       sheet.push_back(load_image(folder(i) / "edited.png"));
       labels.push_back(name);
-      const ActionUnits units = targets_[i];
+      const ActionUnits units = targets_[i].units;
       std::vector<Page::Picture> pictures = {{name + "/edited.png", "edited"},
                                              {name + "/attention.png", "attention (white keeps the photo)"},
                                              {name + "/colour.png", "colour"},
@@ -274,7 +270,8 @@ class Expansion {
   std::string checksum_;
   Image photo_;
   FaceBox box_;
-  std::vector<ActionUnits> targets_;  // one an expression
+  std::optional<ActionUnits> source_;        // in --mode add
+  std::vector<ganimation::Target> targets_;  // one an expression
 };
 
 void run_expand(const ExpandOptions& options, CLI::App& app) {

@@ -38,6 +38,11 @@ void add_pair(std::string_view pair, Expression& expression) {
   const size_t equals = pair.find('=');
   SGA_CHECK(equals != std::string_view::npos, "action units: expected AU=value, got '", pair, "'");
   std::string_view number = pair.substr(0, equals), value = pair.substr(equals + 1);
+  Side side = Side::both;
+  if (number.starts_with("R") || number.starts_with("L")) {
+    side = number[0] == 'R' ? Side::right : Side::left;
+    number.remove_prefix(1);
+  }
   if (number.starts_with("AU") || number.starts_with("au")) number.remove_prefix(2);
   int action_unit = 0;
   const auto read = std::from_chars(number.data(), number.data() + number.size(), action_unit);
@@ -53,6 +58,11 @@ void add_pair(std::string_view pair, Expression& expression) {
   SGA_CHECK(!expression.listed[size_t(index)], "action units: AU ", action_unit, " is given twice");
   expression.values[size_t(index)] = v;
   expression.listed[size_t(index)] = true;
+  if (side == Side::both) return;
+  SGA_CHECK(expression.side == Side::both || expression.side == side, "action units: '", pair,
+            "' is on the other side than those before; an expression can be one-sided on one side only");
+  expression.side = side;
+  expression.one_sided[size_t(index)] = true;
 }
 
 /// The words of `text` between any of `separators`.
@@ -112,7 +122,9 @@ std::string to_text(const Expression& expression) {
     if (!expression.listed[i]) continue;
     char value[32];
     const auto end = std::to_chars(value, value + sizeof value, expression.values[i]);
-    text.append(text.empty() ? "" : ",").append(std::to_string(kActionUnitNumbers[i])).append("=");
+    text.append(text.empty() ? "" : ",");
+    if (expression.one_sided[i]) text += expression.side == Side::right ? 'R' : 'L';
+    text.append(std::to_string(kActionUnitNumbers[i])).append("=");
     text.append(value, end.ptr);
   }
   return text;

@@ -26,17 +26,23 @@ const char* action_unit_name(int index);
 /// Position of an AU in ActionUnits, 12 -> 8. Error naming the known AUs if it is none of them.
 int index_of(int action_unit);
 
+/// Half of a face, as its owner calls it: the right half is on the left of the picture.
+enum class Side { both, left, right };
+
 /// A target expression. `listed` tells the AUs that were named from those that stay 0 (absolute edits) or as
 /// they are in the photograph (relative edits).
 struct Expression {
   std::string name;
   ActionUnits values{};
   std::array<bool, kActionUnitCount> listed{};
+  Side side = Side::both;  ///< where the AUs in one_sided act, as in FACS's R12A+R14A
+  std::array<bool, kActionUnitCount> one_sided{};
   std::string source;  ///< where the mixture was published
 };
 
-/// "12=0.8,6=0.5" or "AU12=0.8 AU06=0.5": values in [0, 1.25]. Error on an unknown or repeated AU, a number
-/// that is not finite or out of range, and on empty text.
+/// "12=0.8,6=0.5" or "AU12=0.8 AU06=0.5": values in [0, 1.25]; R12=0.3 or L12=0.3 acts on the person's right
+/// or left half alone. Error on an unknown or repeated AU, a number that is not finite or out of range, both
+/// sides in one expression, and on empty text.
 Expression parse_action_units(std::string_view text);
 /// The listed AUs in the form parse_action_units reads: "6=0.6,12=0.8".
 std::string to_text(const Expression& expression);

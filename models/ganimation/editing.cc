@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "layers/init.h"
+
 namespace sga::ganimation {
 namespace {
 
@@ -13,6 +15,7 @@ Generator read_generator(const Checkpoint& checkpoint, const std::string& name) 
   const auto format = checkpoint.metadata.find("format");
   SGA_CHECK(format != checkpoint.metadata.end() && format->second == kFormat, name,
             " is not a GANimation model; give a model.safetensors written by ganimation train");
+  const NoInit loaded_below;
   Rng unused;
   Generator generator(generator_config(checkpoint, "generator."), unused);
   SGA_CHECK(generator.config().aus == kActionUnitCount, name, ": the model has ", generator.config().aus,
@@ -76,6 +79,34 @@ ActionUnits target_action_units(const Expression& expression, EditMode mode, flo
   return target;
 }
 
+Target make_target(const Expression& expression, EditMode mode, float strength, const ActionUnits& source,
+                   const ActionUnits& limits) {
+  Target target{target_action_units(expression, mode, strength, source, limits), expression.side, {}};
+  if (target.side == Side::both) return target;
+  Expression without = expression;
+  for (size_t i = 0; i < without.values.size(); ++i)
+    if (without.one_sided[i]) without.values[i] = 0;
+  target.other = target_action_units(without, mode, strength, source, limits);
+  return target;
+}
+
+Target between(const ActionUnits& source, const Target& target, float share) {
+  Target result = target;
+  for (size_t i = 0; i < source.size(); ++i) {
+    result.units[i] = (1 - share) * source[i] + share * target.units[i];
+    result.other[i] = (1 - share) * source[i] + share * target.other[i];
+  }
+  if (target.side == Side::both) result.other = target.other;
+  return result;
+}
+
+Target within(Target target, const ActionUnits& source, const ActionUnits& limits) {
+  for (ActionUnits* units : {&target.units, &target.other})
+    for (size_t i = 0; i < units->size(); ++i)
+      (*units)[i] = std::clamp((*units)[i], 0.f, std::max(limits[i], source[i]));
+  return target;
+}
+
 Model::Model(const fs::path& file) : Model(load_checkpoint(file), file.string()) {}
 
 Model::Model(const Checkpoint& checkpoint, const std::string& name)
@@ -89,6 +120,7 @@ Model::Model(const Checkpoint& checkpoint, const std::string& name)
               ": the model's estimator is for ", config.size, " px and ", config.aus,
               " action units, its generator for ", generator_.config().size, " and ",
               generator_.config().aus);
+    const NoInit loaded_below;
     Rng unused;
     estimator_.emplace(config, unused);
     estimator_->parameters().load(checkpoint, "estimator.");

@@ -30,6 +30,25 @@ constexpr float kMaxStrength = 1.25f;
 ActionUnits target_action_units(const Expression& expression, EditMode mode, float strength,
                                 const ActionUnits& source, const ActionUnits& limits);
 
+/// What an edit asks of the model. A one-sided expression asks for two faces, of which `units` is seen on
+/// `side`, `other` on the other half.
+struct Target {
+  ActionUnits units{};
+  Side side = Side::both;
+  ActionUnits other{};
+
+  bool operator==(const Target&) const = default;
+};
+/// target_action_units of the expression; `other` is that without its one-sided AUs. Same errors.
+Target make_target(const Expression& expression, EditMode mode, float strength, const ActionUnits& source,
+                   const ActionUnits& limits);
+
+/// On the way from a face to an edit: (1 - share) * source + share * target, exactly either one at 0 and 1.
+Target between(const ActionUnits& source, const Target& target, float share);
+
+/// Every value in [0, max(limit, source)], as target_action_units has them.
+Target within(Target target, const ActionUnits& source, const ActionUnits& limits);
+
 struct Edit {
   Tensor edited;     ///< (N,S,S,3) in [-1,1]
   Tensor attention;  ///< (N,S,S,1) in (0,1); 1 keeps the photo

@@ -89,11 +89,22 @@ Image crop_face(const Image& photo, const FaceBox& box, int64_t size);
 /// side) inwards. u, v in [0,1] from the top left.
 double feather_weight(double u, double v, double feather);
 
-/// Puts an edited crop back: enlarges the difference edited - original (so the photograph keeps its own
-/// detail), weighs it with feather_weight and adds it. photo            (H,W,3); pixels outside the box, and
-/// those the edit did not change, stay bit-identical original, edited the crop before and after: equal square
-/// sizes, 3 channels feather          width of the blend in shares of the side, in (0, 0.5]
-Image paste_face(const Image& photo, const FaceBox& box, const Image& original, const Image& edited,
+/// What a network made of a crop I of n x n pixels: A * I + (1 - A) * C.
+struct FacePaint {
+  Image attention;  ///< A, 1 channel; 1 keeps the photograph
+  Image colour;     ///< C, 3 channels
+};
+
+/// Puts an edit into the photograph at the photograph's resolution. With up() enlarging by a bicubic filter
+/// and w the feather_weight at a pixel,
+///   A' = 1 - w * (1 - clamp(up(A)))              1 at the edge of the box: no seam
+///   out = A' * photo + (1 - A') * (photo + up(C - crop))
+/// The difference is what is enlarged, so the photograph keeps its own detail under the paint; pixels outside
+/// the box, and those where A is 1, stay bit-identical.
+///   photo    (H,W,3)
+///   crop     the crop as the network saw it, n x n x 3
+///   feather  width of the blend in shares of the side, in (0, 0.5]
+Image paste_face(Image photo, const FaceBox& box, const Image& crop, const FacePaint& paint,
                  double feather = 0.15);
 
 }  // namespace sga

@@ -15,7 +15,7 @@ surprise   1=.7 2=.7 5=.5 25=.6 26=.7               # EMFACS: 1+2+5B+26, with th
 fear       1=.7 2=.5 4=.5 5=.8 7=.3 20=.6 25=.5 26=.3   # EMFACS: 1+2+4+5+7+20+26; Ekman & Friesen 1978: 1+2+4+5+20+25
 anger      4=.8 5=.6 7=.6 17=.4 23=.6               # Radboud Faces targets: 4CDE+5CDE+7+17+23/24; EMFACS: 4+5+7+23
 disgust    4=.3 9=.7 10=.6 17=.4 25=.2              # FACS Investigator's Guide: 9+17 and 10+17; Radboud: 9+10+25
-contempt   12=.3 14=.6                              # EMFACS: R12A+R14A; one-sided in people, on both sides here
+contempt   R12=.3 R14=.6                            # EMFACS: R12A+R14A; R: the person's right half alone
 )";
 }
 

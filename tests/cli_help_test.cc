@@ -202,6 +202,8 @@ TEST(CliHelp, CudaIsMissingBeforeAnythingIsRead) {
     for (const std::string& option : listed(s.help, "Options:"))
       if (contains(entry_of(s.help, option), "REQUIRED"))
         words = words + Words{option, (folder / "x").string()};
+    if (contains(s.help, "instead of --image"))
+      words = words + Words{"--image", (folder / "x").string()};
     if (contains(s.help, "--au ")) words = words + Words{"--au", "12=0.5"};
     const Outcome outcome = run_tool(s.tool, words);
     EXPECT_EQ(outcome.code, 3) << outcome.err;

@@ -153,8 +153,8 @@ void write(const SequenceOptions& o, const ClipOptions& clip, const Model& model
 }
 
 void sequence(const SequenceOptions& o, CLI::App& app) {
-  const Movement movement = read_movement(o, app);
   FaceRun run(o.run);
+  const Movement movement = read_movement(o, app);
   ClipOptions clip = writable(o.clip, app);
   clip.fps = movement.rate;
   if (movement.people > 1)

@@ -249,8 +249,6 @@ void write_page(const RunFolder& run, const TrainingConfig& c, int64_t iteration
   page.curves("Discriminator", read_metrics(metrics, "step", {"d_real", "d_fake", "d_aus", "d_penalty"}),
               "iteration");
   page.curves("Mean attention", read_metrics(metrics, "step", {"attention"}), "iteration");
-  if (c.band.active())
-    page.curves("Weight of the mask", read_metrics(metrics, "step", {"mask_weight"}), "iteration");
   page.curves("Faces a second", read_metrics(metrics, "step", {"images_per_second"}), "iteration");
   page.curves("Share of the time spent waiting for batches", read_metrics(metrics, "step", {"data_share"}),
               "iteration");
@@ -358,7 +356,6 @@ void train(TrainOptions& o, CLI::App& app) {
           {"images_per_second", double(i - counted) * double(config.batch) / seconds_since(since)});
       values.push_back({"data_share", (loader.waited() - waited) / seconds_since(since)});
       counted = i, since = Clock::now(), waited = loader.waited();
-      if (config.band.active()) values.push_back({"mask_weight", losses.mask_weight});
       log(values);
       char note[64];
       std::snprintf(note, sizeof note, "attention %.2f cycle %.3f", losses.attention,
@@ -463,7 +460,7 @@ void declare_ganimation_train(CLI::App& app) {
       ->check(CLI::Range(int64_t{0}, int64_t{256}));
   train_app->add_option(
       "--attention-band", o->band,
-      "Mean attention to hold by changing the mask's weight, LOW,HIGH, or off (improved 0.5,0.9)");
+      "Mean attention a face may have without paying for it, LOW,HIGH, or off (improved 0.5,0.9)");
   train_app->add_option("--save-minutes", o->save_minutes, "Minutes between checkpoints and contact sheets")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

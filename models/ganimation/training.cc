@@ -64,18 +64,13 @@ Tensor root_of_squares(const Tensor& a) {
   return power(affine(reshape(sum_to(rows, {n, 1}), {n}), 1, kPenaltyEps), 0.5);
 }
 
-std::string text_of(double value) {
-  char digits[32];
-  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
-}
-
-double parse_factor(const Checkpoint& checkpoint) {
-  const std::string& text = checkpoint.meta("mask_factor");
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  SGA_CHECK(error == std::errc() && end == text.data() + text.size() && value > 0 && std::isfinite(value),
-            "ganimation: the checkpoint's mask_factor must be a number above 0, got '", text, "'");
-  return value;
+// What the means (N) of the attention pay for lying outside the band.
+Tensor band_penalty(const Tensor& attention, const AttentionBand& band) {
+  const int64_t n = attention.dim(0), rest = attention.numel() / n;
+  const Tensor means = affine(reshape(sum_to(reshape(attention, {n, rest}), {n, 1}), {n}), 1 / double(rest));
+  const auto beyond = [](const Tensor& excess) { return power(leaky_relu(excess, 0), 2); };
+  return affine(mean(add(beyond(affine(means, 1, -band.high)), beyond(affine(means, -1, band.low)))),
+                kBandWeight);
 }
 
 uint64_t parse_count(const Checkpoint& checkpoint, const std::string& key) {
@@ -188,20 +183,6 @@ void Trainer::step(const Batch& batch, const Tensor& mix) {
     learn(*last_, batch, mix, generator_learns);
   }
   iteration_ = iteration;
-  if (generator_learns && config_.band.active() && adam_g_.steps() % kControlEvery == 0) control_attention();
-}
-
-void Trainer::control_attention() {
-  const double attention = last_->attention.item();
-  if (!std::isfinite(attention)) return;  // losses() names the term
-  double wanted = mask_factor_;
-  if (attention > config_.band.high)
-    wanted *= kControlStep;
-  else if (attention < config_.band.low)
-    wanted /= kControlStep;
-  else
-    wanted = mask_factor_ > 1 ? std::max(1.0, wanted / kControlStep) : std::min(1.0, wanted * kControlStep);
-  mask_factor_ = std::clamp(wanted, 1 / kControlMost, kControlMost);
 }
 
 void Trainer::learn(Step& step, const Batch& batch, const Tensor& mix, bool generator_learns) {
@@ -261,11 +242,8 @@ void Trainer::learn_generator(Step& step, const Batch& batch, const GeneratorOut
   const DiscriminatorOutput judged = discriminator_.forward(fake);
   const GeneratorOutput second = generator_.forward(fake, batch.source_aus);
   const Tensor back = composite(second, fake);
-  Tensor factor;
-  if (config_.band.active()) factor = step_number([this] { return mask_factor_; }, fake.dtype());
   const auto mask_term = [&](const Tensor& a) {
-    const Tensor term = affine(weight.mask_root ? mean(root_of_squares(a)) : mean(a), weight.mask);
-    return factor ? mul(term, factor) : term;
+    return affine(weight.mask_root ? mean(root_of_squares(a)) : mean(a), weight.mask);
   };
   std::map<std::string, Tensor> terms{
       {"g_fake", affine(mean(judged.realism), -1)},
@@ -276,6 +254,9 @@ void Trainer::learn_generator(Step& step, const Batch& batch, const GeneratorOut
       {"g_smooth", affine(total_variation(first.attention, weight.variation), weight.smooth)},
       {"g_smooth_cycle", affine(total_variation(second.attention, weight.variation), weight.smooth)},
   };
+  if (config_.band.active())
+    terms["g_band"] =
+        add(band_penalty(first.attention, config_.band), band_penalty(second.attention, config_.band));
   if (weight.identity > 0) {
     const Tensor same = composite(generator_.forward(batch.images, batch.source_aus), batch.images);
     terms["g_identity"] = affine(l1(same, batch.images), weight.identity);
@@ -323,7 +304,6 @@ Losses Trainer::losses() const {
   const int64_t epoch = config_.epoch_of(iteration_ - 1) + 1;
   result.learning_rate =
       config_.lr_generator * rate_factor(epoch, config_.constant_epochs, config_.decay_epochs, config_.decay);
-  result.mask_weight = config_.weights.mask * mask_factor_;
   return result;
 }
 
@@ -331,7 +311,6 @@ void Trainer::store(Checkpoint& checkpoint) const {
   sga::ganimation::store(config_.generator, checkpoint.metadata, "generator.");
   sga::ganimation::store(config_.discriminator, checkpoint.metadata, "discriminator.");
   checkpoint.metadata["iteration"] = std::to_string(iteration_);
-  checkpoint.metadata["mask_factor"] = text_of(mask_factor_);
   checkpoint.metadata["rng.seed"] = std::to_string(rng_.seed());
   checkpoint.metadata["rng.counter"] = std::to_string(rng_.counter());
   generator_.parameters().store(checkpoint, "generator.");
@@ -354,7 +333,6 @@ void Trainer::load(const Checkpoint& checkpoint) {
   adam_g_.load(checkpoint, "adam_generator.");
   adam_d_.load(checkpoint, "adam_discriminator.");
   iteration_ = int64_t(parse_count(checkpoint, "iteration"));
-  if (checkpoint.metadata.contains("mask_factor")) mask_factor_ = parse_factor(checkpoint);
   rng_ = Rng(parse_count(checkpoint, "rng.seed"), parse_count(checkpoint, "rng.counter"));
 }
 

@@ -25,15 +25,15 @@ struct LossWeights {
   Variation variation = Variation::absolute;  ///< the paper and the thesis print squared differences
 };
 
-/// A controller that keeps the mean attention of the fakes within [low, high]: after every kControlEvery
-/// generator updates the weight of the mask's term is multiplied by kControlStep where it lies above, divided
-/// by it where it lies below, and moved a step towards its start value in between.
+/// Where the mean attention a of each sample shall lie. Outside, both passes of the generator pay
+///   kBandWeight * mean over the samples of max(0, a - high)^2 + max(0, low - a)^2.
+/// A weight of the plain mean that follows the attention up and down does not hold it: the sigmoid is flat at
+/// either end, and by the time the weight counts the network copies or paints everything (measured).
 struct AttentionBand {
   double low = 0, high = 1;
   bool active() const { return low > 0 || high < 1; }
 };
-constexpr int64_t kControlEvery = 10;
-constexpr double kControlStep = 1.05, kControlMost = 100;  ///< at most so many times more or less
+constexpr double kBandWeight = 100;
 
 /// How the rate falls after the constant epochs.
 ///   official   by 1/decay_epochs of itself after each epoch, from constant + 2 on: never 0
@@ -103,7 +103,6 @@ struct Losses {
   int64_t iteration = 0;                ///< 1-based
   std::map<std::string, double> terms;  ///< d_real d_fake d_aus d_penalty; g_* when the generator learned too
   double attention = 0;                 ///< mean attention of the fake
-  double mask_weight = 0;               ///< as the controller has it
   double learning_rate = 0;             ///< of the generator
 };
 
@@ -157,7 +156,6 @@ class Trainer {
   };
 
   double rate() const;
-  void control_attention();
   void learn(Step& step, const Batch& batch, const Tensor& mix, bool generator_learns);
   void learn_generator(Step& step, const Batch& batch, const GeneratorOutput& first, const Tensor& fake);
   void update_average();
@@ -168,7 +166,6 @@ class Trainer {
   Discriminator discriminator_;
   Adam adam_g_, adam_d_;
   int64_t iteration_ = 0;
-  double mask_factor_ = 1;  ///< of the controller, on weights.mask
   Step steps_[2];           // by whether the generator learns
   Step* last_ = nullptr;
   Batch input_;  // what captured iterations read

@@ -109,6 +109,14 @@ Image load_original(const SuperResolve& o, singan::Size size, int64_t channels) 
   return cut;
 }
 
+singan::Size result_size(const SuperResolve& o, const Tensor& picture) {
+  return {std::lround(double(picture.dim(1)) * o.factor), std::lround(double(picture.dim(2)) * o.factor)};
+}
+
+void check_original(const SuperResolve& o, const Tensor& picture) {
+  if (!o.original.empty()) load_original(o, result_size(o, picture), picture.dim(3));
+}
+
 std::string fixed(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3f", value);
@@ -246,6 +254,8 @@ void enlarge(const SuperResolve& o, const singan::Model& model, const Tensor& pi
 const OwnFiles kOwnFiles = {"singan super-resolve",
                             {kModelFile, "training.png", kResult, kBicubic, kScores, "index.html"}};
 
+std::vector<fs::path> inputs_of(const SuperResolve& o) { return {o.image, model_file(o.model), o.original}; }
+
 void with_model(const SuperResolve& o, CLI::App& app) {
   for (const char* name :
        {"--preset", "--iterations", "--critic-steps", "--min-size", "--max-size", "--resume"})
@@ -264,13 +274,22 @@ void with_model(const SuperResolve& o, CLI::App& app) {
   Rng rng;
   const singan::SuperResolution first = super_resolution(*model, picture, o.factor, false, rng);
   if (!o.original.empty()) load_original(o, first.size, picture.dim(3));
-  RunFolder run(o.common.out, false, o.common.force, kOwnFiles);
+  RunFolder run(o.common.out, false, o.common.force, kOwnFiles, inputs_of(o));
   run.configure(app);
   enlarge(o, *model, picture, run);
 }
 
+// An --original given to a run that goes on, before anything of the run is changed.
+void check_new_original(SuperResolve o) {
+  if (o.image.empty()) o.image = stored_option(o.common.out, "image");
+  if (o.original.empty() || !fs::exists(o.image)) return;  // RunFolder says that it is gone
+  o.factor = singan::parse_double(stored_option(o.common.out, "factor"), "the factor of the run");
+  check_original(o, to_tensor(load_image(o.image, 0)));
+}
+
 void with_training(SuperResolve& o, CLI::App& app) {
   const bool goes_on = continues_run(o.common);
+  if (goes_on) check_new_original(o);
   if (o.image.empty() && !goes_on)
     throw UsageError("super-resolve needs --image to train on, or --model, or --resume to go on with a run");
   Tensor picture;
@@ -279,16 +298,15 @@ void with_training(SuperResolve& o, CLI::App& app) {
     picture = to_tensor(load_image(o.image, 0));
     singan::check(config);
     singan::make_pyramid(picture.dim(1), picture.dim(2), config.pyramid);
-    const singan::Size size{std::lround(double(picture.dim(1)) * o.factor),
-                            std::lround(double(picture.dim(2)) * o.factor)};
-    singan::check_picture_size(size);
-    if (!o.original.empty()) load_original(o, size, picture.dim(3));
+    singan::check_picture_size(result_size(o, picture));
+    check_original(o, picture);
     check_memory(config, {picture.dim(1), picture.dim(2)}, picture.dim(3), available_memory());
   }
-  RunFolder run(o.common.out, o.common.resume, o.common.force, kOwnFiles);
+  RunFolder run(o.common.out, o.common.resume, o.common.force, kOwnFiles, inputs_of(o));
   run.configure(app, {"original", "tile", "deterministic"}, {{"image"}});
   use_device(o.common);  // the stored precision, if it was not given
   if (!picture) picture = to_tensor(load_image(o.image, 0));
+  check_original(o, picture);  // the one that the run was started with may be gone
   enlarge(o, train(o, picture, run), picture, run);
 }
 

@@ -290,6 +290,19 @@ TEST(SuperResolution, TrainedRatioIsThatOfTheSteps) {
   EXPECT_NEAR(make_pyramid(90, 130, super_resolution_preset("default", 1.05).pyramid).ratio, 0.794, 1e-3);
 }
 
+// Of a picture as small as its coarsest level, and of one imported level.
+TEST(SuperResolution, ARatioOfOneTakesTheOfficialSteps) {
+  for (const double ratio : {1.0, 0.999, 0.96}) {
+    const SuperResolutionSteps steps = super_resolution_steps(4, ratio);
+    EXPECT_EQ(steps.count, 6) << ratio;
+    EXPECT_NEAR(std::pow(steps.step, steps.count), 4, 1e-9);
+  }
+  EXPECT_EQ(super_resolution_steps(4, 0.95).count, 27);
+  EXPECT_EQ(super_resolution_steps(1, 1).count, 1);
+  for (const double ratio : {0.0, -1.0, 1.1, std::nan("")})
+    EXPECT_NE(error_text([&] { super_resolution_steps(4, ratio); }).find("the ratio"), std::string::npos);
+}
+
 TEST(SuperResolution, ExactSizesForAnyFactorAndPicture) {
   for (const char* name : {"default", "official"}) {
     const Model model = untrained(super_resolution_preset(name, 2));

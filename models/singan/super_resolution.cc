@@ -17,7 +17,9 @@ const double kThirdOfAnOctave = std::pow(0.5, 1.0 / 3);  // the official ratio, 
 SuperResolutionSteps super_resolution_steps(double factor, double ratio) {
   SGA_CHECK(factor >= 1 && factor <= 16, "super-resolution: the factor must lie between 1 and 16, got ",
             factor);
-  const int count = std::max(1, int(std::lround(std::log(1 / factor) / std::log(ratio))));
+  SGA_CHECK(ratio > 0 && ratio <= 1, "super-resolution: the ratio must lie above 0 and up to 1, got ", ratio);
+  const double used = ratio > 0.95 ? kThirdOfAnOctave : ratio;
+  const int count = std::max(1, int(std::lround(std::log(1 / factor) / std::log(used))));
   return {count, std::pow(factor, 1.0 / count)};
 }
 

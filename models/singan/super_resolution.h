@@ -10,7 +10,10 @@ struct SuperResolutionSteps {
   int count = 1;
   double step = 1;  ///< factor^(1/count)
 };
-/// As many steps as bring one closest to 1/ratio, at least one. Error unless factor is 1 to 16.
+/// As many steps as bring one closest to 1/ratio, at least one. A ratio above 0.95, which no --scale-factor
+/// asks for, comes of a picture hardly larger than its coarsest level or of a pyramid of one level, and says
+/// nothing about steps: they are then those of the official code, 2^(1/3). Error unless factor is 1 to 16 and
+/// ratio in (0,1].
 SuperResolutionSteps super_resolution_steps(double factor, double ratio);
 
 /// What to train with so that the finest generator fits the steps: reconstruction weight 100, the fake made

@@ -37,7 +37,7 @@ Config super_resolution_preset(const std::string& name, double factor) {
 }
 
 SuperResolution super_resolution(const Model& model, const Tensor& picture, double factor, bool noise,
-                                 Rng& rng) {
+                                 bool back_project, Rng& rng) {
   SGA_CHECK(model.finished() == model.pyramid.count(), "super-resolution: the model has ", model.finished(),
             " of its ", model.pyramid.count(), " levels; train it to the end");
   SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && picture.dim(3) == model.image.dim(3),
@@ -67,7 +67,7 @@ SuperResolution super_resolution(const Model& model, const Tensor& picture, doub
     const Tensor z = field(rung, padded, official && rung == 0 ? 1 : channels, map);
     return expand(z, {1, map.h, map.w, channels});
   };
-  return {Climb(model, picture, rungs, noise ? draw : Climb::Noise{}),
+  return {Climb(model, picture, rungs, noise ? draw : Climb::Noise{}, {}, FrozenNorm::running, back_project),
           {std::min(size.h, from.h), std::min(size.w, from.w)}};
 }
 

@@ -27,9 +27,9 @@ struct SuperResolution {
   Size size;  ///< round(factor * picture); the climb may be a few pixels larger at the right and the bottom
 };
 /// picture (1,h,w,C) in [-1,1], of any size. Every step enlarges, adds fresh noise of the finest level's
-/// amplitude unless `noise` is false, and applies the finest generator. Error if the model is not fully
-/// trained.
+/// amplitude unless `noise` is false, and applies the finest generator; with `back_project` it then puts
+/// right what the result, shrunk, shows otherwise than the picture. Error if the model is not fully trained.
 SuperResolution super_resolution(const Model& model, const Tensor& picture, double factor, bool noise,
-                                 Rng& rng);
+                                 bool back_project, Rng& rng);
 
 }  // namespace sga::singan

@@ -73,9 +73,9 @@ TEST_F(CliSinganAnimate, TheStripOfWideFramesIsSmaller) {
                                 "--iterations", "1", "--critic-steps", "1", "--quiet", "--out", at("wide")})
                 .code,
             0);
-  const Outcome outcome =
-      run_tool("singan", {"animate", "--model", at("wide"), "--frames", "8", "--scale-h", "10", "--format",
-                          "gif", "--beta", "0.8", "--start-scale", "1", "--quiet", "--out", at("out")});
+  const Outcome outcome = run_tool(
+      "singan", {"animate", "--model", at("wide"), "--frames", "8", "--scale-h", "10", "--scale-v", "0.5",
+                 "--format", "gif", "--beta", "0.8", "--start-scale", "1", "--quiet", "--out", at("out")});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(decode_gif(folder / "out/start1_beta0.8.gif").frames.at(7).width, 8200);
   const ImageInfo strip = image_info(read_file(folder / "out/start1_beta0.8.png"), "strip");

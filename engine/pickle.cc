@@ -145,6 +145,10 @@ class Machine {
     std::vector<uint32_t> pairs;
     if (!given.empty()) {
       require_sound(given.size() == 1 && value(given[0]).kind == Kind::list, "an odd OrderedDict");
+      // One list may be given again and again, so what is copied of it counts like instructions.
+      copied_ += int64_t(value(given[0]).parts.size());
+      require(copied_ <= limits_.instructions, "its pickle makes OrderedDicts of more than ",
+              limits_.instructions, " entries in all");
       for (const uint32_t i : value(given[0]).parts) {
         require_sound(value(i).kind == Kind::list && value(i).parts.size() == 2, "an odd OrderedDict");
         pairs.insert(pairs.end(), value(i).parts.begin(), value(i).parts.end());
@@ -347,6 +351,7 @@ class Machine {
   const std::function<bool(std::string_view)>& knows_;
   const PickleLimits& limits_;
   uint64_t at_ = 0;
+  int64_t copied_ = 0;  // entries of lists that became OrderedDicts
   Pickle pickle_;
   std::vector<uint32_t> stack_;
   std::vector<size_t> marks_;

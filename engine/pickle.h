@@ -42,7 +42,7 @@ constexpr int kMaxPickleDepth = 200;
 /// What a pickle may be.
 struct PickleLimits {
   int protocol = 2;                  ///< the newest, 2 to 5; what torch.save writes is 2
-  int64_t instructions = 1'000'000;  ///< each makes one value at most
+  int64_t instructions = 1'000'000;  ///< each makes one value at most; also of entries that one copies
 };
 
 /// Reads the pickle at the front of `file`: protocol 2 to limits.protocol, with the instructions that

@@ -152,7 +152,7 @@ TEST_F(CliConsingan, WhatDoesNotFitIsRefused) {
 TEST_F(CliConsingan, ForecastBeforeTheWork) {
   const Words words = {"train", "--method",     "consingan", "--image", at("picture.png"), "--stages",
                        "3",     "--iterations", "2",         "--out",   at("run")};
-  const std::string part = "forecast: 3 levels up to 40x32, 2 iterations each, in about 1 s and 0.1";
+  const std::string part = "forecast: 3 levels up to 40x32, 2 iterations each, in about ";
   const Outcome alone = run_tool("singan", words + Words{"--forecast"});
   EXPECT_EQ(alone.code, 0) << alone.err;
   EXPECT_TRUE(contains(alone.out, part)) << alone.out;

@@ -323,6 +323,14 @@ TEST_F(CliImport, BadInput) {
   deep.op(')');
   for (int i = 0; i < 100'000; ++i) deep.op(0x85);
   with("deep", "reals.pth", torch_zip(deep.done(), {}));
+  // 200 KB that would become 10,000 dicts of 20,000 entries each.
+  PickleWriter again;
+  again.op('(').op(']').op('(').op(']').integer(1).op('a').integer(2).op('a').number('q', 0, 1);
+  for (int i = 1; i < 10'000; ++i) again.number('h', 0, 1);
+  again.op('e').op(0x85).number('q', 1, 1).global("collections", "OrderedDict").number('q', 2, 1);
+  for (int i = 0; i < 10'000; ++i) again.number('h', 2, 1).number('h', 1, 1).op('R');
+  with("again", "Gs.pth", torch_zip(again.op('t').done(), {}));
+  refused("again", "OrderedDicts of more than 1000000 entries in all");
   // 2 GB that are stated, in an instruction and of a storage, of which the file holds 8 bytes.
   const uint64_t huge = uint64_t{1} << 31;
   with("count", "Zs.pth", torch_zip(PickleWriter().number('X', huge, 4).done(), {}));

@@ -66,6 +66,23 @@ TEST_F(CliSinganAnimate, OneCallMakesASheet) {
   EXPECT_FALSE(text_of(folder / "other/start0_beta0.8.gif") == text_of(folder / "out/start0_beta0.8.gif"));
 }
 
+// Eight frames beside one another are wider than a picture may be.
+TEST_F(CliSinganAnimate, TheStripOfWideFramesIsSmaller) {
+  save_png(folder / "wide.png", test_picture(18, 820));
+  ASSERT_EQ(run_tool("singan", {"train", "--image", at("wide.png"), "--min-size", "18", "--max-size", "820",
+                                "--iterations", "1", "--critic-steps", "1", "--quiet", "--out", at("wide")})
+                .code,
+            0);
+  const Outcome outcome = run_tool(
+      "singan", {"animate", "--model", at("wide"), "--frames", "8", "--scale-h", "10", "--scale-v", "0.5",
+                 "--format", "gif", "--beta", "0.8", "--start-scale", "1", "--quiet", "--out", at("out")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(decode_gif(folder / "out/start1_beta0.8.gif").frames.at(7).width, 8200);
+  const ImageInfo strip = image_info(read_file(folder / "out/start1_beta0.8.png"), "strip");
+  EXPECT_LE(strip.width, kMaxSide);
+  EXPECT_GT(strip.width, kMaxSide - 10);
+}
+
 TEST_F(CliSinganAnimate, ALoopHasNoJump) {
   const auto changes = [&](const std::string& out, const Words& more) {
     const Words words = animating({"--start-scale", "0", "--beta", "0.9", "--format", "gif"}, "16");

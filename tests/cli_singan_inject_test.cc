@@ -239,6 +239,18 @@ TEST_F(CliSinganInject, QuantizeStopsAndGoesOn) {
   EXPECT_EQ(text_of(folder / "stopped/start_3_000.png"), text_of(folder / "straight/start_3_000.png"));
 }
 
+TEST_F(CliSinganInject, ForceKeepsTheInputs) {
+  const Words narrow = {"--start-scale", "1", "--dilate", "1", "--force"};
+  run(words("edit", "edited.png", narrow), "out");
+  for (const Words& input : {Words{"--reference", at("out/reference.png")},
+                             {"--reference", at("edited.png"), "--mask", at("out/mask.png")}})
+    expect_refused("singan", Words{"edit", "--model", at("run"), "--out", at("out")} + narrow + input, 1,
+                   "--force would remove " + input.back());
+  fs::copy_file(folder / "edited.png", folder / "out/mine.png");
+  run(words("edit", "out/mine.png", narrow), "out");
+  EXPECT_TRUE(fs::exists(folder / "out/mine.png"));
+}
+
 TEST_F(CliSinganInject, MasksThatCannotBe) {
   for (const char* task : {"harmonize", "edit"}) {
     const auto refused = [&](const std::string& reference, const Words& more, const std::string& part,

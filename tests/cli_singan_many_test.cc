@@ -87,6 +87,14 @@ TEST_F(CliSinganMany, OneBrokenAmongFifty) {
     EXPECT_EQ(fs::exists(folder / "many" / std::to_string(i) / "model.safetensors"), i != 33) << i;
 }
 
+// What needs no training is done when its picture is opened; the page says so before the next.
+TEST_F(CliSinganMany, GpnnTellsHowFarItIs) {
+  const Outcome outcome =
+      run_tool("singan", {"train", "--method", "gpnn", "--images", at("pictures"), "--out", at("many")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "  1/3 pictures")) << outcome.err;
+}
+
 TEST_F(CliSinganMany, OtherMethods) {
   for (const Words& method :
        {Words{"--method", "consingan", "--stages", "2", "--iterations", "12"}, Words{"--method", "gpnn"}}) {
@@ -130,7 +138,9 @@ TEST_F(CliSinganMany, StopsAndGoesOn) {
   EXPECT_TRUE(contains(stopped.err, "run the same command with --resume")) << stopped.err;
   expect_whole_files(folder / "many");
   EXPECT_TRUE(contains(text_of(folder / "many/index.html"), "b.png: in training"));
-  EXPECT_EQ(run_tool("singan", {"train", "--resume", "--quiet", "--out", at("many")}).code, 0);
+  const Outcome resumed =
+      run_tool("singan", {"train", "--resume", "--together", "3", "--quiet", "--out", at("many")});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
   for (const char* file : {"a/model.safetensors", "b/model.safetensors", "c/model.safetensors",
                            "a/metrics.jsonl", "b/metrics.jsonl", "index.html"})
     EXPECT_TRUE(text_of(folder / "many" / file) == text_of(folder / "straight" / file)) << file;
@@ -143,7 +153,10 @@ TEST_F(CliSinganMany, Refusals) {
   refused({"train", "--images", at("pictures")}, "--out is required", 2);
   refused({"train", "--images", at("pictures"), "--image", at("pictures/a.png"), "--out", at("x")}, "--image",
           2);
-  refused({"train", "--image", at("pictures/a.png"), "--together", "2", "--out", at("x")}, "--images", 2);
+  refused({"train", "--image", at("pictures/a.png"), "--together", "2", "--out", at("x")},
+          "--together is of the trainings of --images", 2);
+  ASSERT_EQ(alone("a.png", "one").code, 0);
+  refused({"train", "--resume", "--together", "2", "--out", at("one")}, "--together is of", 2);
   refused(
       {"train", "--images", at("pictures"), "--method", "consingan", "--plateau", "100", "--out", at("x")},
       "--plateau is an option of --method singan", 2);
@@ -169,6 +182,14 @@ TEST_F(CliSinganMany, WarmStart) {
   refused(training({"--image", at("pictures/b.png"), "--warm-start", at("first"), "--force", "--out",
                     at("first")}),
           "--force would remove");
+  // What is not of its own may lie there, and is still there afterwards.
+  fs::copy(folder / "pictures", folder / "with_picture");
+  const Words beside =
+      training({"--image", at("with_picture/b.png"), "--force", "--quiet", "--out", at("with_picture")});
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(run_tool("singan", beside).code, 0);
+  EXPECT_TRUE(fs::exists(folder / "with_picture/b.png"));
+  refused(training({"--image", at("with_picture/training.png"), "--force", "--out", at("with_picture")}),
+          "--force would remove " + at("with_picture/training.png"));
   refused({"train", "--images", at("pictures"), "--resume", "--out", at("first")}, "a run of one picture", 2);
   fs::remove(folder / "warm/model.safetensors");
   write_text(model, text_of(folder / "cold/model.safetensors"));

@@ -89,6 +89,15 @@ TEST_F(CliSinganSampling, InterpolationEndsAtTheSamples) {
   EXPECT_FALSE(again.contains("interpolation_001.png"));
 }
 
+// 17 pictures of 4000 pixels are more than a row may be long.
+TEST_F(CliSinganSampling, LongInterpolationsGoOnBelow) {
+  sample("way", {"--interpolate", "0,1", "--steps", "17", "--scale-h", "100", "--scale-v", "0.5",
+                 "--start-scale", "1", "--tile", "off"});
+  const ImageInfo row = image_info(read_file(folder / "way/interpolation.png"), "interpolation.png");
+  EXPECT_EQ(row.width, 6 + 16 * 4006);
+  EXPECT_EQ(row.height, 6 + 2 * (16 + 18 + 6));
+}
+
 Image mask(int64_t h, int64_t w, float left, float right) {
   Image image{h, w, 1, std::vector<float>(size_t(h * w), right)};
   for (int64_t y = 0; y < h; ++y)
@@ -136,7 +145,6 @@ TEST_F(CliSinganSampling, RequestsThatCannotBe) {
   refused({"--interpolate", "0,1", "--count", "3"}, "--count", 2);
   refused({"--interpolate", "0,1", "--steps", "1"}, "--steps", 2);
   refused({"--steps", "3"}, "--interpolate", 2);
-  refused({"--interpolate", "0,1", "--steps", "1000", "--scale-h", "50"}, "row longer", 1);
   refused({"--tile", "8"}, "32 to 8192", 2);
   refused({"--tile", "many"}, "32 to 8192", 2);
   refused({"--norm", "instance", "--scale-h", "3", "--tile", "48"}, "leave --tile out", 2);
@@ -202,6 +210,32 @@ TEST_F(CliSinganSampling, TrainsThenEnlarges) {
   EXPECT_EQ(after.at("model.safetensors"), before.at("model.safetensors"));
   EXPECT_NE(after.at("super_resolved.png"), before.at("super_resolved.png"));
   enlarging_refused({"--resume", "--factor", "3", "--out", at("quick")}, "--factor", 2);
+  // An original that does not fit is refused before the training goes on, and not remembered.
+  for (const char* name : {"checkpoint.safetensors", "checkpoint.previous.safetensors"})
+    fs::remove(folder / "quick" / name);
+  save_png(folder / "small.png", test_picture(40, 50));
+  enlarging_refused({"--resume", "--original", at("small.png"), "--quiet", "--out", at("quick")},
+                    "the result 76x61");
+}
+
+TEST_F(CliSinganSampling, ForceKeepsTheInputs) {
+  const auto forced = [&](const Words& more) { return Words{"--force", "--out", at("out")} + more; };
+  const Words training = {"super-resolve", "--image", at("picture.png"), "--factor", "2",
+                          "--iterations",  "1",       "--quiet",         "--out",    at("out")};
+  ASSERT_EQ(run_tool("singan", training).code, 0);
+  // Its model, its result and its training picture, which go with the run that wrote them.
+  for (const Words& words : {Words{"--model", at("out")},
+                             {"--image", at("out/super_resolved.png"), "--iterations", "1"},
+                             {"--model", at("run"), "--image", at("out/training.png")},
+                             {"--model", at("run"), "--factor", "2", "--original", at("out/bicubic.png")}})
+    enlarging_refused(forced(words), "--force would remove " + at("out") + "/");
+  ASSERT_EQ(run_tool("singan", sampling("drawn", {"--count", "2"})).code, 0);
+  save_png(folder / "drawn/sample_001.png", mask(32, 40, 0, 1));
+  expect_refused("singan", sampling("drawn", {"--noise-mask", at("drawn/sample_001.png"), "--force"}), 1,
+                 "--force would remove " + at("drawn/sample_001.png"));
+  // A model that another command wrote stays.
+  EXPECT_EQ(run_tool("singan", sampling("run", {"--count", "1", "--force"})).code, 0);
+  EXPECT_TRUE(fs::exists(folder / "run/model.safetensors"));
 }
 
 TEST_F(CliSinganSampling, GreyAndDeepPicturesStaySo) {

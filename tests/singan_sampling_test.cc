@@ -290,13 +290,26 @@ TEST(SuperResolution, TrainedRatioIsThatOfTheSteps) {
   EXPECT_NEAR(make_pyramid(90, 130, super_resolution_preset("default", 1.05).pyramid).ratio, 0.794, 1e-3);
 }
 
+// Of a picture as small as its coarsest level, and of one imported level.
+TEST(SuperResolution, ARatioOfOneTakesTheOfficialSteps) {
+  for (const double ratio : {1.0, 0.999, 0.96}) {
+    const SuperResolutionSteps steps = super_resolution_steps(4, ratio);
+    EXPECT_EQ(steps.count, 6) << ratio;
+    EXPECT_NEAR(std::pow(steps.step, steps.count), 4, 1e-9);
+  }
+  EXPECT_EQ(super_resolution_steps(4, 0.95).count, 27);
+  EXPECT_EQ(super_resolution_steps(1, 1).count, 1);
+  for (const double ratio : {0.0, -1.0, 1.1, std::nan("")})
+    EXPECT_NE(error_text([&] { super_resolution_steps(4, ratio); }).find("the ratio"), std::string::npos);
+}
+
 TEST(SuperResolution, ExactSizesForAnyFactorAndPicture) {
   for (const char* name : {"default", "official"}) {
     const Model model = untrained(super_resolution_preset(name, 2));
     for (const double factor : {1.0, 1.1, 2.0, 2.7, 5.3})
       for (const Size from : {Size{32, 40}, {13, 9}, {51, 23}}) {
         Rng rng(1);
-        const SuperResolution r = super_resolution(model, waves(from.h, from.w), factor, true, rng);
+        const SuperResolution r = super_resolution(model, waves(from.h, from.w), factor, true, false, rng);
         const Size want{std::lround(double(from.h) * factor), std::lround(double(from.w) * factor)};
         EXPECT_EQ(r.size, want) << factor;
         EXPECT_GE(r.climb.size().h, want.h);
@@ -310,13 +323,35 @@ TEST(SuperResolution, NoiseIsAChoiceAndTilesFit) {
     const Model model = untrained(super_resolution_preset(name, 3));
     const auto enlarge = [&](bool noise, uint64_t seed) {
       Rng rng(seed);
-      return super_resolution(model, model.image, 3, noise, rng).climb;
+      return super_resolution(model, model.image, 3, noise, false, rng).climb;
     };
     const std::vector<float> noisy = to_host<float>(enlarge(true, 1).whole());
     EXPECT_EQ(noisy, to_host<float>(enlarge(true, 1).whole()));
     EXPECT_NE(noisy, to_host<float>(enlarge(true, 2).whole()));
     EXPECT_EQ(to_host<float>(enlarge(false, 1).whole()), to_host<float>(enlarge(false, 2).whole()));
     EXPECT_LE(largest_difference(noisy, tiled(enlarge(true, 1), 40, 33)), *name == 'd' ? 1e-5 : 2e-2);
+  }
+}
+
+TEST(SuperResolution, BackProjectionShowsThePictureWhenShrunk) {
+  for (const char* name : {"default", "official"}) {
+    const Model model = untrained(super_resolution_preset(name, 3));
+    const Size from{model.image.dim(1), model.image.dim(2)};
+    const auto enlarge = [&](bool back_project) {
+      Rng rng(1);
+      return super_resolution(model, model.image, 3, true, back_project, rng);
+    };
+    const auto distance = [&](bool back_project) {
+      const SuperResolution r = enlarge(back_project);
+      const Tensor y = crop(r.climb.whole(), 0, 0, r.size.h, r.size.w);
+      return std::sqrt(mse(imresize_to(clamp(y, -1, 1), from, ResizeStyle::smooth), model.image).item());
+    };
+    EXPECT_GT(distance(false), 0.05) << name;
+    EXPECT_LT(distance(true), distance(false) / 4) << name;
+    EXPECT_LE(
+        largest_difference(to_host<float>(enlarge(true).climb.whole()), tiled(enlarge(true).climb, 40, 33)),
+        *name == 'd' ? 1e-5 : 2e-2)
+        << name;
   }
 }
 
@@ -327,7 +362,7 @@ TEST(SuperResolution, NoisePaddingIsKept) {
   const Model model = untrained(config);
   const int level = model.finished() - 1;
   Rng rng(3), same(3);
-  const SuperResolution r = super_resolution(model, model.image, 1.2, true, rng);
+  const SuperResolution r = super_resolution(model, model.image, 1.2, true, false, rng);
   const NoiseField field = draw_field(same, model.dtype());
   const Size padded = noise_size(config, r.size);
   ASSERT_EQ(padded, (Size{r.size.h + 2 * kBorder, r.size.w + 2 * kBorder}));
@@ -340,7 +375,7 @@ TEST(SuperResolution, NoisePaddingIsKept) {
   // Deterministic: whatever the generator of numbers, and in windows too.
   const auto still = [&](uint64_t seed) {
     Rng any(seed);
-    return super_resolution(model, model.image, 1.2, false, any).climb;
+    return super_resolution(model, model.image, 1.2, false, false, any).climb;
   };
   const std::vector<float> whole = to_host<float>(still(1).whole());
   EXPECT_EQ(whole, to_host<float>(still(2).whole()));
@@ -352,16 +387,17 @@ TEST(SuperResolution, RequestsThatCannotBe) {
   Model model = untrained(super_resolution_preset("default", 2));
   Rng rng;
   for (const double factor : {0.99, 0.0, -4.0, 16.1, double(NAN), double(INFINITY)})
-    EXPECT_NE(
-        error_text([&] { super_resolution(model, model.image, factor, true, rng); }).find("between 1 and 16"),
-        std::string::npos);
-  EXPECT_THROW(super_resolution(model, zeros({1, 8, 8, 1}), 2, true, rng), Error);
+    EXPECT_NE(error_text([&] {
+                super_resolution(model, model.image, factor, true, false, rng);
+              }).find("between 1 and 16"),
+              std::string::npos);
+  EXPECT_THROW(super_resolution(model, zeros({1, 8, 8, 1}), 2, true, false, rng), Error);
   EXPECT_NE(error_text([&] {
-              super_resolution(model, zeros({1, 3000, 3000, 3}), 16, true, rng);
+              super_resolution(model, zeros({1, 3000, 3000, 3}), 16, true, false, rng);
             }).find("Mpx"),
             std::string::npos);
   model.levels.pop_back();
-  EXPECT_NE(error_text([&] { super_resolution(model, model.image, 2, true, rng); }).find("levels"),
+  EXPECT_NE(error_text([&] { super_resolution(model, model.image, 2, true, false, rng); }).find("levels"),
             std::string::npos);
 }
 

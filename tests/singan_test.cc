@@ -437,6 +437,16 @@ TEST(SinganPyramid, ExactSizesDependOnTheTrainingSizeOnly) {
   for (int i = 1; i < small.count(); ++i) EXPECT_GT(small.levels[size_t(i)].h, small.levels[size_t(i) - 1].h);
 }
 
+TEST(SinganPyramid, NoMoreLevelsThanAFileMayHold) {
+  for (const bool official : {false, true}) {
+    const PyramidOptions fits{.min_size = 25, .max_size = 4000, .scale_factor = 0.9, .official = official};
+    EXPECT_LE(make_pyramid(1000, 1000, fits).count(), kMaxLevels);
+    const PyramidOptions more{.min_size = 25, .max_size = 4000, .scale_factor = 0.95, .official = official};
+    const std::string text = error_text([&] { make_pyramid(1000, 1000, more); });
+    EXPECT_NE(text.find("levels, 64 are the limit; give a lower --scale-factor"), std::string::npos) << text;
+  }
+}
+
 TEST(SinganPyramid, SmallPicturesAreRefused) {
   const std::string text = error_text([] { make_pyramid(24, 300, {}); });
   EXPECT_NE(text.find("300x24"), std::string::npos) << text;

@@ -244,6 +244,41 @@ TEST(RunFolder, RefusesWhatIsThereWithoutAWord) {
   EXPECT_EQ(read_text(folder / "holiday.txt"), "mine");
 }
 
+TEST(RunFolder, ForceKeepsWhatTheCommandReads) {
+  const TempFolder temporary;
+  const fs::path folder = temporary / "run";
+  const OwnFiles own = {"fake train", {"sample_#.png", "model.safetensors"}};
+  const auto forced = [&](const std::vector<fs::path>& inputs) {
+    return error_text([&] { RunFolder(folder, false, true, own, inputs); });
+  };
+  const auto fill = [&](const std::string& tool) {
+    make_folder(folder);
+    write_file(folder / "config.json", "{\"tool\": \"" + tool + "\"}");
+    for (const char* name : {"sample_01.png", "model.safetensors", "mine.png", "checkpoint.safetensors"})
+      write_file(folder / name, name);
+    for (const char* name : {"link", "folder"}) fs::remove(temporary / name);
+    fs::create_symlink(folder / "sample_01.png", temporary / "link");
+    fs::create_directory_symlink(folder, temporary / "folder");
+  };
+  fill("fake train");
+  for (const fs::path& input : {folder / "sample_01.png", folder / ".." / "run" / "model.safetensors",
+                                folder / "checkpoint.safetensors", folder / "config.json", temporary / "link",
+                                temporary / "folder/sample_01.png"}) {
+    const std::string text = forced({folder / "mine.png", "", input});
+    EXPECT_TRUE(contains(text, "--force would remove " + input.string() + ", which this command reads"))
+        << text;
+    EXPECT_TRUE(contains(text, "another --out")) << text;
+  }
+  for (const char* name : {"sample_01.png", "model.safetensors", "config.json", "checkpoint.safetensors"})
+    EXPECT_TRUE(fs::exists(folder / name)) << name;
+  // What stays may be read: not of its own name, elsewhere, or of another tool's run.
+  EXPECT_EQ(forced({folder / "mine.png", folder / "nowhere.png", temporary / "nowhere", ""}), "");
+  EXPECT_FALSE(fs::exists(folder / "sample_01.png"));
+  fill("fake sample");
+  EXPECT_EQ(forced({folder / "sample_01.png", folder / "model.safetensors"}), "");
+  EXPECT_TRUE(fs::exists(folder / "sample_01.png"));
+}
+
 TEST(RunFolder, RefusesAFileAndAPlaceItCannotWriteTo) {
   const TempFolder temporary;
   write_file(temporary / "file", "x");
@@ -490,6 +525,31 @@ TEST(Page, ContactSheetPlacesPicturesAndLabels) {
   EXPECT_THROW(contact_sheet({}, 2), Error);
   EXPECT_THROW(contact_sheet({red}, 0), Error);
   EXPECT_THROW(contact_sheet({red}, 1, {"a", "b"}), Error);
+}
+
+// Whatever is asked for becomes a picture that encode_png takes.
+TEST(Page, ContactSheetsThatAreTooLargeShrink) {
+  const Image wide{4, 30'000, 3, std::vector<float>(4 * 30'000 * 3, 0.5f)},
+      small{2, 60, 1, std::vector<float>(120)};
+  const Image sheet = contact_sheet({wide, small, wide}, 3, {"a", "b", "c"});
+  EXPECT_LE(sheet.width, kMaxSide);
+  EXPECT_GT(sheet.width, kMaxSide - 10);
+  EXPECT_NEAR(sheet.at(7, 100)[0], 0.5f, 1e-3f);
+  EXPECT_GT(image_info(encode_png(sheet), "sheet").width, 65'000);
+  const int64_t second = 6 + (sheet.width - 6) / 3;  // as much smaller as the others
+  EXPECT_LT(sheet.at(6, second + 5)[0], 0.1f);
+  EXPECT_EQ(sheet.at(6, second + 60)[0], 1);
+
+  const SheetCells tall = sheet_cells(70, 1000, 14, 1, true);
+  EXPECT_LE(6 + 70 * (tall.height + 11 + 6), kMaxSide);
+  EXPECT_GT(6 + 70 * (tall.height + 1 + 11 + 6), kMaxSide);
+  const SheetCells many = sheet_cells(9, 4096, 4096, 9, false);
+  EXPECT_LE((12 + many.height) * (6 + 9 * (6 + many.width)), kMaxSheetPixels);
+  EXPECT_GT(many.height, 1600);
+  EXPECT_EQ(many.height, many.width);
+  EXPECT_EQ(sheet_cells(9, 200, 100, 9, true).shrunk, 1);
+  EXPECT_GE(sheet_cells(1000, 1, 60'000, 8, true).height, 1);
+  EXPECT_TRUE(contains(error_text([] { sheet_cells(10'000, 9, 9, 1, true); }), "have no room"));
 }
 
 TEST(Font, DrawsAndClips) {

@@ -157,6 +157,16 @@ TEST(TorchFile, CyclesAndBombs) {
   EXPECT_REFUSED("memo 4294967295 is empty", object_file(PickleWriter().number('j', 0xFFFFFFFF, 4)));
   EXPECT_EQ(refusal(object_file(PickleWriter().op('N').number('r', 0xFFFFFFFF, 4))), "");
 
+  // One list of 10,000 pairs becomes 10,000 OrderedDicts: 200 KB that would take 800 MB.
+  PickleWriter pairs, dicts;
+  pairs.op(']').op('(');
+  pairs.op(']').short_text("w").op('a').integer(5).op('a').number('q', 0, 1);
+  for (int i = 1; i < 10'000; ++i) pairs.number('h', 0, 1);
+  pairs.op('e').op(0x85).number('q', 1, 1);
+  dicts.op('(').add(pairs).global("collections", "OrderedDict").number('q', 2, 1);
+  for (int i = 0; i < 10'000; ++i) dicts.number('h', 2, 1).number('h', 1, 1).op('R');
+  EXPECT_REFUSED("OrderedDicts of more than 1000000 entries in all", object_file(dicts.op('t')));
+
   // Many tensors over one storage.
   PickleWriter many;
   many.op(']').op('(');

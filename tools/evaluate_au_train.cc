@@ -101,6 +101,7 @@ void train(Options& o, CLI::App& app) {
     throw UsageError("--data is required, unless --resume goes on with a run");
   if (goes_on) open_folder();
   use_device(o.common);
+  const std::string about = o.about.empty() ? "" : read_text(o.about, 1 << 16);
   const FaceSet set(o.data);
   const std::vector<int64_t> test = set.indices(false);
   SGA_CHECK(test.size() >= 2, o.data, " holds ", test.size(),
@@ -117,7 +118,7 @@ void train(Options& o, CLI::App& app) {
     trainer.store(checkpoint);
     save_keeping_previous(run.checkpoint(), checkpoint);
     Card card = measure(trainer.regressor(), set, test);
-    card.metadata["about"] = o.about.empty() ? "" : read_text(o.about, 1 << 16);
+    card.metadata["about"] = about;
     card.metadata["crop"] = to_text(set.recipe());
     card.metadata["training"] = std::to_string(trainer.iteration()) + " iterations of batch " +
                                 std::to_string(o.training.batch) + " on " +

@@ -354,9 +354,49 @@ std::string Page::html() const {
 
 void Page::write(const fs::path& file) const { write_file(file, html()); }
 
+namespace {
+
+int64_t label_scale(int64_t cell_w) { return cell_w >= 192 ? 2 : 1; }
+int64_t label_height(int64_t cell_w) { return kGlyphHeight * label_scale(cell_w) + 4; }
+
+}  // namespace
+
+Image SheetCells::fitted(const Image& image) const {
+  if (shrunk == 1) return image;
+  const auto fit = [&](int64_t side, int64_t most) {
+    return std::clamp<int64_t>(std::lround(double(side) * shrunk), 1, most);
+  };
+  return resize_image(image, fit(image.height, height), fit(image.width, width));
+}
+
+SheetCells sheet_cells(int64_t count, int64_t height, int64_t width, int64_t columns, bool labels) {
+  columns = std::min(columns, count);
+  const int64_t rows = (count + columns - 1) / columns, longest = std::max(height, width);
+  const auto at = [&](int64_t side) {  // the cells whose longer side is that
+    const auto scaled = [&](int64_t n) {
+      return std::max<int64_t>(1, std::lround(double(n) * double(side) / double(longest)));
+    };
+    return SheetCells{scaled(height), scaled(width), double(side) / double(longest)};
+  };
+  const auto fits = [&](int64_t side) {
+    const SheetCells c = at(side);
+    const int64_t h = kSheetGap + rows * (c.height + (labels ? label_height(c.width) : 0) + kSheetGap),
+                  w = kSheetGap + columns * (c.width + kSheetGap);
+    return h <= kMaxSide && w <= kMaxSide && h * w <= kMaxSheetPixels;
+  };
+  if (fits(longest)) return at(longest);
+  SGA_CHECK(fits(1), "contact sheet: ", count, " pictures in ", columns, " columns have no room in ",
+            kMaxSide, " pixels a side; take fewer");
+  int64_t fitting = 1, beyond = longest;
+  while (beyond - fitting > 1) {
+    const int64_t middle = (fitting + beyond) / 2;
+    (fits(middle) ? fitting : beyond) = middle;
+  }
+  return at(fitting);
+}
+
 Image contact_sheet(const std::vector<Image>& images, int64_t columns,
                     const std::vector<std::string>& labels) {
-  constexpr int64_t kGap = 6;  // pixels between cells and around them
   SGA_CHECK(!images.empty(), "contact sheet: there are no pictures");
   SGA_CHECK(columns >= 1, "contact sheet: columns must be at least 1, got ", columns);
   SGA_CHECK(labels.empty() || labels.size() == images.size(), "contact sheet: ", images.size(),
@@ -366,17 +406,19 @@ Image contact_sheet(const std::vector<Image>& images, int64_t columns,
     cell_h = std::max(cell_h, image.height);
     cell_w = std::max(cell_w, image.width);
   }
-  const int64_t scale = cell_w >= 192 ? 2 : 1;
-  const int64_t label_h = labels.empty() ? 0 : kGlyphHeight * scale + 4;
   const auto count = static_cast<int64_t>(images.size());
+  const SheetCells cells = sheet_cells(count, cell_h, cell_w, columns, !labels.empty());
+  cell_h = cells.height, cell_w = cells.width;
+  const int64_t scale = label_scale(cell_w), label_h = labels.empty() ? 0 : label_height(cell_w);
   columns = std::min(columns, count);
   const int64_t rows = (count + columns - 1) / columns;
-  Image sheet{kGap + rows * (cell_h + label_h + kGap), kGap + columns * (cell_w + kGap), 3, {}};
+  Image sheet{
+      kSheetGap + rows * (cell_h + label_h + kSheetGap), kSheetGap + columns * (cell_w + kSheetGap), 3, {}};
   sheet.pixels.assign(static_cast<size_t>(sheet.height * sheet.width * sheet.channels), 1.0f);
   for (int64_t i = 0; i < count; ++i) {
-    const Image image = convert_channels(images[static_cast<size_t>(i)], 3);
-    const int64_t top = kGap + i / columns * (cell_h + label_h + kGap),
-                  left = kGap + i % columns * (cell_w + kGap);
+    const Image image = cells.fitted(convert_channels(images[static_cast<size_t>(i)], 3));
+    const int64_t top = kSheetGap + i / columns * (cell_h + label_h + kSheetGap),
+                  left = kSheetGap + i % columns * (cell_w + kSheetGap);
     for (int64_t y = 0; y < image.height; ++y)
       std::copy_n(image.at(y, 0), image.width * 3, sheet.at(top + y, left));
     if (labels.empty()) continue;

@@ -71,9 +71,24 @@ std::string escape_html(std::string_view text);
 /// Percent-encodes a relative path for src="" and href="".
 std::string encode_path(std::string_view path);
 
-/// One picture of many: cells of equal size (that of the largest picture), `columns` a row, a label under
-/// each where `labels` is not empty (one a picture, cut to the cell's width). White background. Error if
-/// there are no images or the number of labels is wrong.
+constexpr int64_t kSheetGap = 6;                     ///< pixels between the cells of a sheet and around them
+constexpr int64_t kMaxSheetPixels = kMaxPixels / 4;  ///< a sheet is to be looked at, and drawn in memory
+
+/// What of a sheet a picture gets, without its label.
+struct SheetCells {
+  int64_t height, width;
+  double shrunk;  ///< picture -> what is shown of it, at most 1
+  /// A picture as it goes into a cell.
+  Image fitted(const Image& image) const;
+};
+/// For `count` pictures of up to height x width in `columns`: cells of that size or, if the sheet would then
+/// have more than kMaxSheetPixels or be larger than encode_png takes, as large as it allows. Error if there
+/// are so many pictures (thousands in a row or column) that nothing would be left of them.
+SheetCells sheet_cells(int64_t count, int64_t height, int64_t width, int64_t columns, bool labels);
+
+/// One picture of many: cells of equal size (that of the largest picture, see sheet_cells), `columns` a row,
+/// a label under each where `labels` is not empty (one a picture, cut to the cell's width). White background.
+/// Error if there are no images or the number of labels is wrong.
 Image contact_sheet(const std::vector<Image>& images, int64_t columns,
                     const std::vector<std::string>& labels = {});
 

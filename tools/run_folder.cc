@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kConfig = "config.json";
 constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kCheckpoint = "checkpoint.safetensors";
 
 /// Names are bytes: what is no UTF-8 is replaced instead of refused.
 std::string dump(const Json& json, int indent) {
@@ -114,14 +115,32 @@ bool matches(std::string_view name, std::string_view pattern) {
   return matches(name.substr(1), pattern) || matches(name.substr(1), pattern.substr(1));
 }
 
-void remove_own(const fs::path& folder, const std::vector<std::string>& patterns) {
-  std::vector<fs::path> own;
+/// What --force removes, in this order.
+std::vector<fs::path> files_of_the_run_before(const fs::path& folder, const OwnFiles& own) {
+  std::vector<fs::path> files;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-    for (const std::string& pattern : patterns)
-      if (!entry.is_directory(error) && matches(entry.path().filename().string(), pattern))
-        own.push_back(entry.path());
-  for (const fs::path& file : own) remove_file(file);
+  if (!own.tool.empty() && tool_of(folder / kConfig) == own.tool)
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+      const std::string name = entry.path().filename().string();
+      if (!entry.is_directory(error) &&
+          std::any_of(own.names.begin(), own.names.end(), [&](const auto& p) { return matches(name, p); }))
+        files.push_back(entry.path());
+    }
+  // The config goes last: a folder that has one has not lost anything that belongs to it.
+  const fs::path checkpoint = folder / kCheckpoint;
+  for (const fs::path& file : {with_mark(checkpoint, "damaged"), previous_of(checkpoint), checkpoint,
+                               folder / kMetrics, folder / kConfig})
+    if (is_there(file)) files.push_back(file);
+  return files;
+}
+
+/// Refuses to remove what the command reads. Of two names of one file either counts.
+void keep_inputs(const std::vector<fs::path>& removed, const std::vector<fs::path>& inputs) {
+  std::error_code ignored;
+  for (const fs::path& input : inputs)
+    for (const fs::path& file : removed)
+      SGA_CHECK(!fs::equivalent(input, file, ignored), "--force would remove ", input.string(),
+                ", which this command reads; choose another --out, or put that file elsewhere");
 }
 
 bool holds(const std::vector<std::string>& words, const std::string& word) {
@@ -167,7 +186,9 @@ std::string stored_option(const fs::path& folder, const std::string& name) {
   return options.contains(name) && options[name].is_string() ? options[name].get<std::string>() : "";
 }
 
-RunFolder::RunFolder(const fs::path& path, bool resume, bool force, const OwnFiles& own) : path_(path) {
+RunFolder::RunFolder(const fs::path& path, bool resume, bool force, const OwnFiles& own,
+                     const std::vector<fs::path>& inputs)
+    : path_(path) {
   if (resume && force)
     throw UsageError("--resume goes on with a run and --force starts it anew: give one of them");
   SGA_CHECK(!is_there(path) || fs::is_directory(path), path.string(),
@@ -177,17 +198,13 @@ RunFolder::RunFolder(const fs::path& path, bool resume, bool force, const OwnFil
             " is not empty; give --resume to go on with its run, --force to start anew, or another --out");
   SGA_CHECK(!holds || force || is_there(path / kConfig), "--resume: ", path.string(),
             " holds files but no run (config.json is missing); choose another --out");
+  if (holds && force) keep_inputs(files_of_the_run_before(path, own), inputs);
   make_folder(path);
   lock_ = lock_folder(path);
   remove_unfinished(path);  // with the lock held nobody is writing them any more
   resumed_ = resume && holds;
-  if (force) {
-    if (!own.tool.empty() && tool_of(path_ / kConfig) == own.tool) remove_own(path_, own.names);
-    // The config goes last: a folder that has one has not lost anything that belongs to it.
-    for (const fs::path& old : {with_mark(checkpoint(), "damaged"), previous_of(checkpoint()), checkpoint(),
-                                path_ / kMetrics, path_ / kConfig})
-      remove_file(old);
-  }
+  if (force)
+    for (const fs::path& old : files_of_the_run_before(path_, own)) remove_file(old);
 }
 
 RunFolder::~RunFolder() {
@@ -229,6 +246,8 @@ void RunFolder::configure(CLI::App& app, const std::vector<std::string>& may_dif
                        {"checksums", checksums}};
   write_file(path_ / kConfig, dump(config, 2) + "\n");
 }
+
+fs::path RunFolder::checkpoint() const { return path_ / kCheckpoint; }
 
 void RunFolder::metrics(const std::vector<std::pair<std::string, double>>& values) {
   Json line = Json::object();

@@ -40,8 +40,10 @@ class RunFolder {
   /// Error if it is not empty (without resume or force), cannot be written to, is in use by another process,
   /// or, with resume, holds files but no run; UsageError for resume with force. force removes config.json,
   /// metrics.jsonl and the checkpoints of the run before and, if config.json names `own.tool`, the files
-  /// `own.names`; nothing else. resume on a missing or empty folder starts a new run.
-  RunFolder(const fs::path& path, bool resume, bool force, const OwnFiles& own = {});
+  /// `own.names`; nothing else, and nothing at all but an Error if one of `inputs`, the files that the
+  /// command reads ("" for none), is among them. resume on a missing or empty folder starts a new run.
+  RunFolder(const fs::path& path, bool resume, bool force, const OwnFiles& own = {},
+            const std::vector<fs::path>& inputs = {});
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -68,7 +70,7 @@ class RunFolder {
   void rewind_metrics(const std::string& key, double last);
 
   /// The run's own checkpoint; see save_keeping_previous.
-  fs::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
+  fs::path checkpoint() const;
 
  private:
   fs::path path_;

@@ -121,9 +121,9 @@ void write_clip(const Clip& clip, const singan::Model& model, double fps, Output
     if (video) video->add(frame);
     progress.advance();
   }
-  save_png(run / (clip.name + ".png"), contact_sheet(examples, kExamples, labels));
   if (gif) write_file(run / (clip.name + ".gif"), gif->finish());
   if (video) video->finish();
+  save_png(run / (clip.name + ".png"), contact_sheet(examples, kExamples, labels));
 }
 
 void write_page(const AnimateCommand& o, const std::vector<Clip>& clips, Output output,
@@ -170,7 +170,8 @@ void run_animate(const AnimateCommand& o, CLI::App& app) {
   }
   RunFolder run(
       o.common.out, false, o.common.force,
-      {"singan animate", {"start#_beta#.#.gif", "start#_beta#.#.mp4", "start#_beta#.#.png", "index.html"}});
+      {"singan animate", {"start#_beta#.#.gif", "start#_beta#.#.mp4", "start#_beta#.#.png", "index.html"}},
+      {model_file(o.model)});
   run.configure(app);
   if (!model->config.noise_padding)
     std::printf("trained without --noise-padding: the border of the picture moves less than its middle\n");

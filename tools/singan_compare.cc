@@ -73,20 +73,14 @@ void check_same_picture(const Compared& a, const Compared& b) {
   SGA_CHECK(same, b.run, " was trained on another picture than ", a.run, "; compare runs of one picture");
 }
 
-// Of compare.png, with a row for each model: as many samples as one picture can hold.
-int64_t sheet_columns(const std::vector<Compared>& all, int64_t count) {
-  constexpr int64_t kRoom = 32;  // for gaps and labels
+// Of compare.png, a row for each model: refused before the work if there are too many.
+void check_sheet(const std::vector<Compared>& all, int64_t count) {
   int64_t h = 0, w = 0;
   for (const Compared& c : all) {
     const singan::Size size = size_of(c.model);
-    h = std::max(h, size.h + kRoom), w = std::max(w, size.w + kRoom);
+    h = std::max(h, size.h), w = std::max(w, size.w);
   }
-  h *= std::ssize(all);
-  const int64_t columns = h > kMaxSide ? 0 : std::min(kMaxSide / w, kMaxPixels / (h * w));
-  SGA_CHECK(columns >= 1, "compare: ", all.size(), " models below one another make a sheet of ", w, "x", h,
-            " pixels, the limits are ", kMaxSide, " a side and ", kMaxPixels / 1'000'000,
-            " Mpx; give fewer at once");
-  return std::min(columns, count);
+  sheet_cells(std::ssize(all) * count, h, w, count, true);
 }
 
 double mean_difference(const Image& a, const Image& b) {
@@ -126,16 +120,19 @@ void compare(const CompareCommand& o, CLI::App& app) {
     throw UsageError("compare needs two runs or more, got " + std::to_string(o.runs.size()) +
                      "; give the folders that 'singan train' wrote");
   std::vector<Compared> all;
+  std::vector<fs::path> inputs;
   for (const std::string& path : o.runs) {
     all.push_back(open(path));
+    inputs.push_back(model_file(path));
     check_same_picture(all.front(), all.back());
   }
   for (const Compared& c : all)
     if (const auto* grown = std::get_if<consingan::Model>(&c.model))
       check_memory(*grown, {}, available_memory());
-  const int64_t columns = sheet_columns(all, o.count);
+  check_sheet(all, o.count);
   RunFolder run(o.common.out, false, o.common.force,
-                {"singan compare", {"training.png", "run_#_sample_#.png", "compare.png", "index.html"}});
+                {"singan compare", {"training.png", "run_#_sample_#.png", "compare.png", "index.html"}},
+                inputs);
   run.configure(app);
   save_png(run / "training.png", to_image(image_of(all.front().model)), bits_of(all.front().model));
   {
@@ -172,13 +169,12 @@ void compare(const CompareCommand& o, CLI::App& app) {
     std::vector<Page::Picture> pictures;
     for (int64_t k = 0; k < o.count; ++k) {
       pictures.push_back({numbered(stem.c_str(), k), "sample " + std::to_string(k)});
-      if (k >= columns) continue;
       sheet.push_back(all[i].samples[size_t(k)]);
       labels.push_back(k == 0 ? all[i].method : "");
     }
     page.pictures(all[i].method + ": " + all[i].run, pictures);
   }
-  save_png(run / "compare.png", contact_sheet(sheet, columns, labels));
+  save_png(run / "compare.png", contact_sheet(sheet, o.count, labels));
   page.write(run / "index.html");
   std::printf("%s: %zu models, %lld samples of each; open %s\n", run.path().c_str(), all.size(),
               static_cast<long long>(o.count), (run / "index.html").c_str());

@@ -226,7 +226,8 @@ void run_inject(InjectCommand& o, CLI::App& app) {
                 OwnFiles{std::string("singan ") + name_of(o.task),
                          {"start_#_#.png", "start_#_#_masked.png", "colours_#.png", "training.png",
                           "reference.png", "mask.png", "sheet.png", "index.html", "quantized_#.safetensors",
-                          "quantized_#.previous.safetensors", "quantized_#.damaged.safetensors"}});
+                          "quantized_#.previous.safetensors", "quantized_#.damaged.safetensors"}},
+                std::vector<fs::path>{model_file(o.model), o.reference, o.mask});
     run->configure(app, {"reference", "seed"},
                    {{"model", [](const fs::path& p) { return file_checksum(model_file(p)); }}});
   };

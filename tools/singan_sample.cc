@@ -109,10 +109,25 @@ void finish(const RunFolder& run, const SampleCommand& o) {
   std::vector<Page::Picture> pictures;
   for (int64_t i = 0; i < o.pictures(); ++i) pictures.push_back({numbered(stem_of(o), i), std::to_string(i)});
   Page page = page_of(o);
-  if (!o.interpolated.empty()) page.pictures("In one row", {{"interpolation.png", ""}});
+  if (!o.interpolated.empty()) page.pictures("On the way", {{"interpolation.png", ""}});
   page.pictures("Samples", pictures);
   page.write(run / "index.html");
   std::printf("%s: %lld samples\n", run.path().c_str(), static_cast<long long>(o.pictures()));
+}
+
+// All pictures on the way in one row, or in several below one another if that is longer than a picture may
+// be. They are read one at a time and kept as small as the sheet has them.
+void save_interpolation(const RunFolder& run, const SampleCommand& o, singan::Size size) {
+  constexpr int64_t kInARow = 10;  // at least, however small that makes them
+  const int64_t columns = std::min(o.steps, std::max(kInARow, (kMaxSide - kSheetGap) / (size.w + kSheetGap)));
+  const SheetCells cells = sheet_cells(o.steps, size.h, size.w, columns, true);
+  std::vector<Image> pictures;
+  std::vector<std::string> labels;
+  for (int64_t i = 0; i < o.steps; ++i) {
+    pictures.push_back(cells.fitted(load_image(run / numbered(stem_of(o), i), 3)));
+    labels.push_back(std::to_string(i));
+  }
+  save_png(run / "interpolation.png", contact_sheet(pictures, columns, labels));
 }
 
 void draw(const singan::Model& model, SampleCommand o, CLI::App& app) {
@@ -131,11 +146,9 @@ void draw(const singan::Model& model, SampleCommand o, CLI::App& app) {
   }
   const int64_t tiles = tile_count(size, tile);
   const singan::Climb first = sampler(0);  // bad requests fail before the folder is made
-  SGA_CHECK(o.interpolated.empty() || o.steps * size.w <= kMaxSide, "--steps: ", o.steps, " pictures of ",
-            size.w, "x", size.h, " make a row longer than ", kMaxSide, " pixels; take fewer");
-  RunFolder run(
-      o.common.out, false, o.common.force,
-      {"singan sample", {"sample_#.png", "interpolation_#.png", "interpolation.png", "index.html"}});
+  RunFolder run(o.common.out, false, o.common.force,
+                {"singan sample", {"sample_#.png", "interpolation_#.png", "interpolation.png", "index.html"}},
+                {model_file(o.model), o.mask});
   run.configure(app);
   {
     Progress progress(o.pictures() * tiles, "sample", o.common.quiet);
@@ -147,15 +160,7 @@ void draw(const singan::Model& model, SampleCommand o, CLI::App& app) {
                      throw Interrupted("interrupted; " + std::to_string(i) + " pictures are written");
                  });
   }
-  if (!o.interpolated.empty()) {
-    std::vector<Image> pictures;
-    std::vector<std::string> labels;
-    for (int64_t i = 0; i < o.steps; ++i) {
-      pictures.push_back(load_image(run / numbered(stem_of(o), i), 3));
-      labels.push_back(std::to_string(i));
-    }
-    save_png(run / "interpolation.png", contact_sheet(pictures, o.steps, labels));
-  }
+  if (!o.interpolated.empty()) save_interpolation(run, o, size);
   finish(run, o);
 }
 
@@ -168,7 +173,8 @@ void draw(const AnyModel& model, const SampleCommand& o, CLI::App& app) {
   if (const auto* grown = std::get_if<consingan::Model>(&model))
     check_memory(*grown, o.sampling, available_memory());
   const Tensor first = sample(model, o.sampling, o.common.seed, 0);
-  RunFolder run(o.common.out, false, o.common.force, {"singan sample", {"sample_#.png", "index.html"}});
+  RunFolder run(o.common.out, false, o.common.force, {"singan sample", {"sample_#.png", "index.html"}},
+                {model_file(o.model)});
   run.configure(app);
   {
     Progress progress(o.count, "sample", o.common.quiet);

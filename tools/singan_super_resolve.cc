@@ -27,7 +27,7 @@ constexpr const char* kScores = "scores.json";
 
 struct SuperResolve {
   CommonOptions common;
-  std::string image, model, original, preset = "standard", tile = "auto";
+  std::string image, model, original, preset = "standard", tile = "auto", back_projection = "auto";
   int64_t iterations = 0, critic_steps = 0, min_size = 18, max_size = 0;
   double factor = 4;
   bool deterministic = false;
@@ -44,6 +44,11 @@ singan::Config config_of(const SuperResolve& o) {
   config.bits = image_info(read_file(o.image), o.image).bits == 16 ? 16 : 8;
   config.seed = o.common.seed;
   return config;
+}
+
+bool back_projects(const SuperResolve& o, const singan::Model& model) {
+  return o.back_projection == "on" ||
+         (o.back_projection == "auto" && model.config.resize != singan::ResizeStyle::official);
 }
 
 // ---- how close a picture is to the original
@@ -107,6 +112,14 @@ Image load_original(const SuperResolve& o, singan::Size size, int64_t channels) 
   for (int64_t y = 0; y < size.h; ++y)
     cut.pixels.insert(cut.pixels.end(), image.at(y, 0), image.at(y, 0) + size.w * channels);
   return cut;
+}
+
+singan::Size result_size(const SuperResolve& o, const Tensor& picture) {
+  return {std::lround(double(picture.dim(1)) * o.factor), std::lround(double(picture.dim(2)) * o.factor)};
+}
+
+void check_original(const SuperResolve& o, const Tensor& picture) {
+  if (!o.original.empty()) load_original(o, result_size(o, picture), picture.dim(3));
 }
 
 std::string fixed(double value) {
@@ -188,7 +201,8 @@ void save_bicubic(const fs::path& path, const Tensor& picture, singan::Size size
 
 void enlarge(const SuperResolve& o, const singan::Model& model, const Tensor& picture, const RunFolder& run) {
   Rng rng(o.common.seed);
-  const singan::SuperResolution result = super_resolution(model, picture, o.factor, !o.deterministic, rng);
+  const singan::SuperResolution result =
+      super_resolution(model, picture, o.factor, !o.deterministic, back_projects(o, model), rng);
   const std::optional<Image> original =
       o.original.empty() ? std::nullopt : std::optional(load_original(o, result.size, picture.dim(3)));
   std::optional<Comparison> ours, bicubic;
@@ -220,7 +234,8 @@ void enlarge(const SuperResolve& o, const singan::Model& model, const Tensor& pi
   auto rows = describe(model);
   rows.insert(rows.begin(), {{"enlarged", text_of(from) + " to " + text_of(result.size)},
                              {"factor", singan::to_text(o.factor)},
-                             {"noise", o.deterministic ? "none" : "fresh at every step"}});
+                             {"noise", o.deterministic ? "none" : "fresh at every step"},
+                             {"back-projection", back_projects(o, model) ? "after every step" : "none"}});
   page.table(rows);
   if (original) {
     const std::pair<const char*, Score> scores[] = {{"bicubic", bicubic->score()}, {"SinGAN", ours->score()}};
@@ -246,6 +261,8 @@ void enlarge(const SuperResolve& o, const singan::Model& model, const Tensor& pi
 const OwnFiles kOwnFiles = {"singan super-resolve",
                             {kModelFile, "training.png", kResult, kBicubic, kScores, "index.html"}};
 
+std::vector<fs::path> inputs_of(const SuperResolve& o) { return {o.image, model_file(o.model), o.original}; }
+
 void with_model(const SuperResolve& o, CLI::App& app) {
   for (const char* name :
        {"--preset", "--iterations", "--critic-steps", "--min-size", "--max-size", "--resume"})
@@ -262,15 +279,24 @@ void with_model(const SuperResolve& o, CLI::App& app) {
                  "the model holds the picture shrunk to %s; give the full one with --image to enlarge that\n",
                  text_of(model->pyramid.finest()).c_str());
   Rng rng;
-  const singan::SuperResolution first = super_resolution(*model, picture, o.factor, false, rng);
+  const singan::SuperResolution first = super_resolution(*model, picture, o.factor, false, false, rng);
   if (!o.original.empty()) load_original(o, first.size, picture.dim(3));
-  RunFolder run(o.common.out, false, o.common.force, kOwnFiles);
+  RunFolder run(o.common.out, false, o.common.force, kOwnFiles, inputs_of(o));
   run.configure(app);
   enlarge(o, *model, picture, run);
 }
 
+// An --original given to a run that goes on, before anything of the run is changed.
+void check_new_original(SuperResolve o) {
+  if (o.image.empty()) o.image = stored_option(o.common.out, "image");
+  if (o.original.empty() || !fs::exists(o.image)) return;  // RunFolder says that it is gone
+  o.factor = singan::parse_double(stored_option(o.common.out, "factor"), "the factor of the run");
+  check_original(o, to_tensor(load_image(o.image, 0)));
+}
+
 void with_training(SuperResolve& o, CLI::App& app) {
   const bool goes_on = continues_run(o.common);
+  if (goes_on) check_new_original(o);
   if (o.image.empty() && !goes_on)
     throw UsageError("super-resolve needs --image to train on, or --model, or --resume to go on with a run");
   Tensor picture;
@@ -279,16 +305,15 @@ void with_training(SuperResolve& o, CLI::App& app) {
     picture = to_tensor(load_image(o.image, 0));
     singan::check(config);
     singan::make_pyramid(picture.dim(1), picture.dim(2), config.pyramid);
-    const singan::Size size{std::lround(double(picture.dim(1)) * o.factor),
-                            std::lround(double(picture.dim(2)) * o.factor)};
-    singan::check_picture_size(size);
-    if (!o.original.empty()) load_original(o, size, picture.dim(3));
+    singan::check_picture_size(result_size(o, picture));
+    check_original(o, picture);
     check_memory(config, {picture.dim(1), picture.dim(2)}, picture.dim(3), available_memory());
   }
-  RunFolder run(o.common.out, o.common.resume, o.common.force, kOwnFiles);
-  run.configure(app, {"original", "tile", "deterministic"}, {{"image"}});
+  RunFolder run(o.common.out, o.common.resume, o.common.force, kOwnFiles, inputs_of(o));
+  run.configure(app, {"original", "tile", "deterministic", "back-projection"}, {{"image"}});
   use_device(o.common);  // the stored precision, if it was not given
   if (!picture) picture = to_tensor(load_image(o.image, 0));
+  check_original(o, picture);  // the one that the run was started with may be gone
   enlarge(o, train(o, picture, run), picture, run);
 }
 
@@ -305,6 +330,11 @@ void declare_super_resolve(CLI::App& app) {
                   "Folder of a training run, or its model.safetensors; without it: train first");
   sub->add_option("--factor", o->factor, "Enlargement of width and height, 1 to 16, fractions too");
   sub->add_flag("--deterministic", o->deterministic, "No noise: the same picture whatever the seed");
+  sub->add_option(
+         "--back-projection", o->back_projection,
+         "After every step put right what the result, shrunk, shows otherwise than the picture; auto: "
+         "unless the model was trained as the official code does")
+      ->check(CLI::IsMember({"auto", "on", "off"}));
   sub->add_option("--original", o->original,
                   "The picture as it was before it was shrunk: tells RMSE and PSNR");
   sub->add_option(

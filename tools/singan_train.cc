@@ -37,20 +37,20 @@ void declare_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
   CLI::App* sub = app.add_subcommand("train", "Train on one picture, or on each of a folder");
   add_training_options(*sub, *o);
-  CLI::Option* images =
-      sub->add_option("--images", o->images,
-                      "Folder of pictures to train on, each in a folder of its own below --out")
-          ->excludes(sub->get_option("--image"))
-          ->excludes(sub->get_option("--forecast"));
+  sub->add_option("--images", o->images,
+                  "Folder of pictures to train on, each in a folder of its own below --out")
+      ->excludes(sub->get_option("--image"))
+      ->excludes(sub->get_option("--forecast"));
   sub->add_option(
          "--together", o->together,
          "Of --images: trainings that take turns; 0: 8 on a GPU, where they run at the same time, 1 on "
          "a processor")
-      ->check(CLI::Range(int64_t{0}, int64_t{64}))
-      ->needs(images);
+      ->check(CLI::Range(int64_t{0}, int64_t{64}));
   sub->callback([o, sub] {
     if (o->images.empty() && sub->count("--image") == 0 && o->common.resume)
       o->images = stored_option(o->common.out, "images");
+    if (o->images.empty() && sub->count("--together") != 0)
+      throw UsageError("--together is of the trainings of --images; leave it out");
     o->images.empty() ? train(*o, *sub) : train_many(*o, *sub);
   });
 }

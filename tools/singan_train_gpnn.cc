@@ -24,6 +24,11 @@ void set_gpnn_defaults(CLI::App& train) {
     train.get_option("--min-size")->default_val(gpnn::Config{}.pyramid.min_size);
 }
 
+bool is_prepared(const RunFolder& run) {
+  std::error_code ignored;
+  return fs::exists(run / kModelFile, ignored) && fs::exists(run / "index.html", ignored);
+}
+
 void prepare_gpnn(const gpnn::Model& model, const RunFolder& run, const std::string& picture, bool quiet) {
   constexpr int kSamples = 6;
   gpnn::save_model(run / kModelFile, model);

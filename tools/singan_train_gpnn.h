@@ -11,6 +11,8 @@ void add_gpnn_options(CLI::App& train, gpnn::Config& config);
 /// The coarsest level of GPNN is smaller than that of the others, unless --min-size was given. Before the
 /// options are read or stored.
 void set_gpnn_defaults(CLI::App& train);
+/// True if prepare_gpnn has come to its end in this folder.
+bool is_prepared(const RunFolder& run);
 /// The model, its samples and the page, into the run's folder. `picture` is the name of the file.
 void prepare_gpnn(const gpnn::Model& model, const RunFolder& run, const std::string& picture, bool quiet);
 

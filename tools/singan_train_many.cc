@@ -102,7 +102,8 @@ class TrainingOfMany {
           give_up(*item, error);
         }
         waiting.pop_front();
-        if (item->training) active.push_back(item);
+        if (!item->training) break;  // it is done, or has failed: say so before the next
+        active.push_back(item);
       }
       for (Item*& item : active) {
         try {
@@ -242,7 +243,7 @@ void train_many(TrainOptions& options, CLI::App& app) {
       (options.common.resume && stored_option(options.common.out, "method") == "gpnn"))
     set_gpnn_defaults(app);
   RunFolder run(options.common.out, options.common.resume, options.common.force,
-                {"singan train", {"index.html"}});
+                {"singan train", {"index.html"}}, {model_file(options.warm_start)});
   run.configure(app, {"save-every", "together", "images"},
                 {{"images", [](const fs::path&) { return "any content"; }}, warm_start_file()});
   use_device(options.common);  // the stored precision, if it was not given

@@ -84,14 +84,6 @@ std::optional<singan::Model> load_warm(const TrainOptions& o) {
   return *singan;
 }
 
-// --force removes what the run before left in its folder.
-void keep_inputs(const fs::path& out, const fs::path& input) {
-  std::error_code ignored;
-  const fs::path folder = fs::weakly_canonical(input, ignored).parent_path();
-  SGA_CHECK(folder != fs::weakly_canonical(out, ignored), "--force would remove ", input.string(),
-            ", which this training needs; choose another --out");
-}
-
 // ---- what it leaves
 
 /// Reconstruction loss and critic of each level in a diagram of their own: they live on different scales.
@@ -339,18 +331,19 @@ std::unique_ptr<Training> open_training(TrainOptions& options, CLI::App& app, in
       return nullptr;
     }
   }
-  if (options.common.force) {
-    keep_inputs(options.common.out, options.image);
-    if (!options.warm_start.empty()) keep_inputs(options.common.out, model_file(options.warm_start));
-  }
   auto run =
       std::make_unique<RunFolder>(options.common.out, options.common.resume, options.common.force,
                                   OwnFiles{"singan train",
                                            {kModelFile, "training.png", "level_#_sample.png",
-                                            "level_#_reconstruction.png", "sample_#.png", "index.html"}});
+                                            "level_#_reconstruction.png", "sample_#.png", "index.html"}},
+                                  std::vector<fs::path>{options.image, model_file(options.warm_start)});
   run->configure(app, {"save-every"}, {{"image"}, warm_start_file()});
   use_device(options.common);  // the stored precision, if it was not given
   if (options.method == "gpnn") {
+    if (run->resumed() && is_prepared(*run)) {
+      std::printf("%s: there already; open %s\n", (*run / kModelFile).c_str(), (*run / "index.html").c_str());
+      return nullptr;
+    }
     if (!picture) picture = to_tensor(load_picture(options));
     prepare_gpnn(gpnn::make_model(gpnn_config(options), picture), *run,
                  fs::path(options.image).filename().string(), options.common.quiet);

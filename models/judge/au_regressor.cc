@@ -17,6 +17,20 @@ ConvGeometry same(int64_t stride) { return {stride, 1}; }
 // A vector (C) in front of every pixel of x.
 Tensor along(const Tensor& v, const Tensor& x) { return expand(v.view({1, v.dim(0)}), {x.dim(0), v.dim(0)}); }
 
+// Left and right exchanged, (N,S,S,3).
+Tensor mirrored(const Tensor& x) {
+  const auto order = [](int64_t n, bool backwards) {
+    Taps taps{n, n, {0}, {}, {}};
+    for (int64_t i = 0; i < n; ++i) {
+      taps.index.push_back(int32_t(backwards ? n - 1 - i : i));
+      taps.weight.push_back(1);
+      taps.first.push_back(int32_t(i + 1));
+    }
+    return taps;
+  };
+  return resize(x, order(x.dim(1), false), order(x.dim(2), true));
+}
+
 }  // namespace
 
 AuRegressor::AuRegressor(const RegressorConfig& config, Rng& rng) : config_(config) {
@@ -78,9 +92,8 @@ Tensor AuRegressor::fitted(const Tensor& x) const {
   return resize(x, taps, taps);
 }
 
-Tensor AuRegressor::body(const Tensor& input) const {
-  NoGrad off;
-  Tensor x = fitted(input);
+Tensor AuRegressor::body(const Tensor& face) const {
+  Tensor x = face;
   for (const Layer& layer : layers_) {
     // gamma * (u - mean) / sqrt(var + eps) + beta, folded into the convolution
     const Tensor factor = mul(layer.gamma.detach(), power(affine(layer.var, 1, kEps), -0.5));
@@ -94,6 +107,11 @@ Tensor AuRegressor::body(const Tensor& input) const {
 
 Tensor AuRegressor::forward(const Tensor& x) const {
   NoGrad off;
+  const Tensor face = fitted(x);
+  return affine(add(read(face), read(mirrored(face))), 0.5);
+}
+
+Tensor AuRegressor::read(const Tensor& x) const {
   const Tensor y = conv_bias_act(body(x), head_.detach(), bias_.detach(), {});
   const Tensor standard = reshape(y, {y.dim(0), kActionUnitCount});
   return add(mul(standard, along(label_deviation_, standard)), along(label_mean_, standard));
@@ -101,7 +119,7 @@ Tensor AuRegressor::forward(const Tensor& x) const {
 
 Tensor AuRegressor::features(const Tensor& x) const {
   NoGrad off;
-  const Tensor f = body(x);
+  const Tensor f = body(fitted(x));
   const Tensor sums = sum_to(f, {f.dim(0), 1, 1, f.dim(3)});
   return reshape(affine(sums, 1 / double(f.dim(1) * f.dim(2))), {f.dim(0), f.dim(3)});
 }

@@ -27,6 +27,7 @@ class AuRegressor {
   /// the statistics of the batch and moves the running ones.
   Tensor train_forward(const Tensor& x);
   /// x (N,h,h,3) in [-1,1], enlarged or shrunk to S where it is not -> (N,17), unclamped; 1 is OpenFace's 5.
+  /// The mean of what is read off the face and off its mirror image, since AUs know no sides.
   Tensor forward(const Tensor& x) const;
   /// What the linear map reads, averaged over places: (N, 8 * width), for distances between sets of faces.
   Tensor features(const Tensor& x) const;
@@ -43,7 +44,8 @@ class AuRegressor {
     Tensor w, gamma, beta, mean, var;
     int64_t stride;
   };
-  Tensor body(const Tensor& x) const;
+  Tensor read(const Tensor& face) const;
+  Tensor body(const Tensor& face) const;
   Tensor fitted(const Tensor& x) const;
 
   RegressorConfig config_;

@@ -49,16 +49,22 @@ Climb::Axis Climb::make_axis(const Taps& taps, int64_t n) {
 }
 
 Climb::Climb(const Model& model, const Tensor& base, const std::vector<Rung>& rungs, Noise noise,
-             Change change, FrozenNorm norm)
-    : model_(model), base_(base), noise_(std::move(noise)), change_(std::move(change)), norm_(norm) {
+             Change change, FrozenNorm norm, bool back_project)
+    : model_(model),
+      base_(base),
+      noise_(std::move(noise)),
+      change_(std::move(change)),
+      norm_(norm),
+      back_project_(back_project) {
   SGA_CHECK(!rungs.empty() && base.rank() == 4 && base.dim(0) == 1,
             "singan: a climb needs a rung and a base (1,h,w,C)");
   check_picture_size(rungs.back().size);
   const bool official = model_.config.resize == ResizeStyle::official;
   Size from{base.dim(1), base.dim(2)};
+  double reached = 1;
   for (const Rung& rung : rungs) {
     // Official: between levels even a scale of 1 truncates to 8 bits.
-    Step step{rung, from != rung.size || (official && !rungs_.empty()), {}, {}};
+    Step step{rung, from != rung.size || (official && !rungs_.empty()), {}, {}, {}, {}};
     if (step.resized) {
       const auto up = [&](int64_t n) { return int64_t(std::ceil(double(n) * rung.scale)); };
       const Size to = official ? Size{up(from.h), up(from.w)} : rung.size;
@@ -67,6 +73,14 @@ Climb::Climb(const Model& model, const Tensor& base, const std::vector<Rung>& ru
       const ResizeTaps taps = resize_taps(from, to, scale_h, scale_w, model_.config.resize);
       step.rows = make_axis(taps.rows, rung.size.h);
       step.columns = make_axis(taps.columns, rung.size.w);
+    }
+    if (back_project_) {
+      const Size small{base.dim(1), base.dim(2)};
+      reached *= rung.scale;
+      const double h = official ? reached : double(rung.size.h) / double(small.h),
+                   w = official ? reached : double(rung.size.w) / double(small.w);
+      step.up = resize_taps(small, rung.size, h, w, ResizeStyle::smooth);
+      step.down = resize_taps(rung.size, small, 1 / h, 1 / w, ResizeStyle::smooth);
     }
     rungs_.push_back(std::move(step));
     from = rung.size;
@@ -88,6 +102,26 @@ Tensor Climb::window(const Window& window) const {
 }
 
 Tensor Climb::at(size_t i, const Window& want) const {
+  if (!back_project_) return painted(i, want);
+  const ResizeTaps &up = rungs_[i].up, &down = rungs_[i].down;
+  const Range rows = rows_of(want), columns = columns_of(want);
+  const Range low_rows = up.rows.inputs_of(rows), low_columns = up.columns.inputs_of(columns);
+  const Range rows_below = down.rows.inputs_of(low_rows), columns_below = down.columns.inputs_of(low_columns);
+  const auto hull = [](Range a, Range b) {
+    return Range{std::min(a.begin, b.begin), std::max(a.end, b.end)};
+  };
+  const Window seen = window_of(hull(rows, rows_below), hull(columns, columns_below));
+  const Window low = window_of(low_rows, low_columns);
+  const Tensor y = painted(i, seen);
+  const Tensor shrunk =
+      resize(cut(y, seen, window_of(rows_below, columns_below)), down.rows.part(rows_below, low_rows),
+             down.columns.part(columns_below, low_columns));
+  const Tensor missing = sub(cut(base_, whole_of({base_.dim(1), base_.dim(2)}), low), shrunk);
+  return add(cut(y, seen, want),
+             resize(missing, up.rows.part(low_rows, rows), up.columns.part(low_columns, columns)));
+}
+
+Tensor Climb::painted(size_t i, const Window& want) const {
   const Rung& rung = rungs_[i].rung;
   const Window in = window_of(seen(rows_of(want), rung.size.h), seen(columns_of(want), rung.size.w));
   // The zero padding within is right where the window ends with the picture, and cut off elsewhere.

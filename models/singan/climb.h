@@ -3,6 +3,7 @@
 #include <functional>
 #include <vector>
 
+#include "models/singan/imresize.h"
 #include "models/singan/model.h"
 
 namespace sga::singan {
@@ -31,9 +32,10 @@ class Climb {
   /// Changes what a rung gives there: y (1,h,w,C) -> the same shape. Empty: nothing.
   using Change = std::function<Tensor(int rung, const Window& window, const Tensor& y)>;
 
-  /// base (1,h,w,C), of any size.
+  /// base (1,h,w,C), of any size. With `back_project` every rung is made to show the base again when it is
+  /// shrunk: y + up(base - down(y)), both antialiased bicubic. Source: Irani & Peleg 1991, one iteration.
   Climb(const Model& model, const Tensor& base, const std::vector<Rung>& rungs, Noise noise,
-        Change change = {}, FrozenNorm norm = FrozenNorm::running);
+        Change change = {}, FrozenNorm norm = FrozenNorm::running, bool back_project = false);
 
   Size size() const { return rungs_.back().rung.size; }
   /// Whether parts of it can be computed.
@@ -51,9 +53,11 @@ class Climb {
     Rung rung;
     bool resized = false;  // else the picture below has the right size already
     Axis rows, columns;
+    ResizeTaps up, down;  // with back_project: from the base to here and back
   };
   static Axis make_axis(const Taps& taps, int64_t n);
   Tensor at(size_t rung, const Window& want) const;
+  Tensor painted(size_t rung, const Window& want) const;
   Tensor prior(size_t rung, const Window& want) const;
 
   Model model_;
@@ -62,6 +66,7 @@ class Climb {
   Noise noise_;
   Change change_;
   FrozenNorm norm_;
+  bool back_project_;
 };
 
 }  // namespace sga::singan

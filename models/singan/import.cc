@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kClasses[] = {"SinGAN.models.GeneratorConcatSkip2CleanAdd",
                                          "SinGAN.models.ConvBlock", "__main__.GeneratorConcatSkip2CleanAdd",
                                          "__main__.ConvBlock"};
-constexpr int64_t kMaxFileBytes = int64_t{1} << 30, kMaxLevels = 64;
+constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
 
 Checkpoint read_torch(const fs::path& path) {
   return decode_torch_file(read_file(path, kMaxFileBytes), path.string(), kClasses);

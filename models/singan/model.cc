@@ -60,7 +60,7 @@ std::vector<Size> parse_sizes(const std::string& text) {
     SGA_CHECK(sizes.empty() || (s.h >= sizes.back().h && s.w >= sizes.back().w), "singan model: level size ",
               item, " is below the one before");
     sizes.push_back(s);
-    SGA_CHECK(sizes.size() <= 64, "singan model: more than 64 levels");
+    SGA_CHECK(sizes.size() <= kMaxLevels, "singan model: more than ", kMaxLevels, " levels");
     at = end + 1;
   }
   return sizes;

@@ -68,8 +68,12 @@ Pyramid make_pyramid(int64_t height, int64_t width, const PyramidOptions& option
                 double(options.min_size) - 0.5,
             "singan: the picture is ", width, "x", height, " pixels; shrunk to --max-size ", options.max_size,
             " its short side falls below --min-size ", options.min_size, ", so crop it or raise --max-size");
-  return options.official ? official_pyramid(double(height), double(width), options)
-                          : exact_pyramid(double(height), double(width), options);
+  Pyramid pyramid = options.official ? official_pyramid(double(height), double(width), options)
+                                     : exact_pyramid(double(height), double(width), options);
+  SGA_CHECK(pyramid.count() <= kMaxLevels, "singan: --scale-factor ", options.scale_factor, " gives a ",
+            width, "x", height, " picture ", pyramid.count(), " levels, ", kMaxLevels,
+            " are the limit; give a lower --scale-factor");
+  return pyramid;
 }
 
 }  // namespace sga::singan

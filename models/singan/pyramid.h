@@ -36,12 +36,15 @@ struct Pyramid {
   Size finest() const { return levels.back(); }
 };
 
+constexpr int kMaxLevels = 64;  ///< of a pyramid that is trained, stored or imported
+
 /// Levels for a picture of `height` x `width`. The finest is the picture, shrunk to max_size if it is longer.
 ///   official  The level count comes from the original picture, the ratio from the shrunk one, and sizes are
 ///             ceil(in * scale), as in tamarott/SinGAN 286d3cd (spec A.2, float noise included: 251 for 250).
 ///   else      N = the whole number >= 1 that brings the ratio closest to scale_factor for the training size;
 ///             sizes are round(finest * r^(N-i)), so the short side of the coarsest is exactly min_size.
-/// Errors: options out of range; a picture whose short side is, or would be after shrinking, below min_size.
+/// Errors: options out of range; a picture whose short side is, or would be after shrinking, below min_size;
+/// more than kMaxLevels.
 Pyramid make_pyramid(int64_t height, int64_t width, const PyramidOptions& options);
 
 }  // namespace sga::singan

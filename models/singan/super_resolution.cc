@@ -17,7 +17,9 @@ const double kThirdOfAnOctave = std::pow(0.5, 1.0 / 3);  // the official ratio, 
 SuperResolutionSteps super_resolution_steps(double factor, double ratio) {
   SGA_CHECK(factor >= 1 && factor <= 16, "super-resolution: the factor must lie between 1 and 16, got ",
             factor);
-  const int count = std::max(1, int(std::lround(std::log(1 / factor) / std::log(ratio))));
+  SGA_CHECK(ratio > 0 && ratio <= 1, "super-resolution: the ratio must lie above 0 and up to 1, got ", ratio);
+  const double used = ratio > 0.95 ? kThirdOfAnOctave : ratio;
+  const int count = std::max(1, int(std::lround(std::log(1 / factor) / std::log(used))));
   return {count, std::pow(factor, 1.0 / count)};
 }
 
@@ -35,7 +37,7 @@ Config super_resolution_preset(const std::string& name, double factor) {
 }
 
 SuperResolution super_resolution(const Model& model, const Tensor& picture, double factor, bool noise,
-                                 Rng& rng) {
+                                 bool back_project, Rng& rng) {
   SGA_CHECK(model.finished() == model.pyramid.count(), "super-resolution: the model has ", model.finished(),
             " of its ", model.pyramid.count(), " levels; train it to the end");
   SGA_CHECK(picture.rank() == 4 && picture.dim(0) == 1 && picture.dim(3) == model.image.dim(3),
@@ -65,7 +67,7 @@ SuperResolution super_resolution(const Model& model, const Tensor& picture, doub
     const Tensor z = field(rung, padded, official && rung == 0 ? 1 : channels, map);
     return expand(z, {1, map.h, map.w, channels});
   };
-  return {Climb(model, picture, rungs, noise ? draw : Climb::Noise{}),
+  return {Climb(model, picture, rungs, noise ? draw : Climb::Noise{}, {}, FrozenNorm::running, back_project),
           {std::min(size.h, from.h), std::min(size.w, from.w)}};
 }
 

@@ -10,7 +10,10 @@ struct SuperResolutionSteps {
   int count = 1;
   double step = 1;  ///< factor^(1/count)
 };
-/// As many steps as bring one closest to 1/ratio, at least one. Error unless factor is 1 to 16.
+/// As many steps as bring one closest to 1/ratio, at least one. A ratio above 0.95, which no --scale-factor
+/// asks for, comes of a picture hardly larger than its coarsest level or of a pyramid of one level, and says
+/// nothing about steps: they are then those of the official code, 2^(1/3). Error unless factor is 1 to 16 and
+/// ratio in (0,1].
 SuperResolutionSteps super_resolution_steps(double factor, double ratio);
 
 /// What to train with so that the finest generator fits the steps: reconstruction weight 100, the fake made
@@ -24,9 +27,9 @@ struct SuperResolution {
   Size size;  ///< round(factor * picture); the climb may be a few pixels larger at the right and the bottom
 };
 /// picture (1,h,w,C) in [-1,1], of any size. Every step enlarges, adds fresh noise of the finest level's
-/// amplitude unless `noise` is false, and applies the finest generator. Error if the model is not fully
-/// trained.
+/// amplitude unless `noise` is false, and applies the finest generator; with `back_project` it then puts
+/// right what the result, shrunk, shows otherwise than the picture. Error if the model is not fully trained.
 SuperResolution super_resolution(const Model& model, const Tensor& picture, double factor, bool noise,
-                                 Rng& rng);
+                                 bool back_project, Rng& rng);
 
 }  // namespace sga::singan

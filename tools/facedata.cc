@@ -94,6 +94,7 @@ int main(int argc, char** argv) {
                          sga::declare_facedata_prepare(app);
                          sga::declare_facedata_split(app);
                          sga::declare_facedata_doctor(app);
+                         sga::declare_facedata_synthesize(app);
                          sga::declare_facedata_info(app);
                        });
 }

@@ -338,7 +338,7 @@ void train(TrainOptions& o, CLI::App& app) {
   bool warned = false;
   BatchLoader loader(sampler, config.batch, config.seed, trainer.iteration());
   int64_t updates = trainer.generator_updates();
-  // Of the last line of metrics: iteration, time, and the seconds that batches had been waited for.
+  // Since the last line of metrics: the iteration, the time, and the seconds waited for batches until then.
   int64_t counted = trainer.iteration();
   auto since = Clock::now();
   double waited = 0;

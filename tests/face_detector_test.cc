@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/error_text.h"
 #include "tests/temp_folder.h"
+#include "tools/face_photo.h"
 
 namespace sga {
 namespace {
@@ -79,6 +81,41 @@ TEST(FaceDetector, SaysWhatIsMissing) {
     write_file(folder / name, std::string_view("not xml"));
   EXPECT_NE(error_text([&] { FaceDetector detector(folder.path()); }).find("cannot read the face cascade"),
             std::string::npos);
+}
+
+TEST(FaceDetector, SameFacesByAnyNumberOfThreads) {
+  Image two = astronaut();
+  const Image second = resize_image(two, 256, 256);
+  for (int64_t y = 0; y < 256; ++y) std::copy_n(second.at(y, 0), 256 * 3, two.at(256 + y, 0));
+  const std::vector<FaceRectangle> one = FaceDetector({}, 1).detect(two, true);
+  ASSERT_EQ(one.size(), 2u);
+  EXPECT_GT(one[0].width, one[1].width);
+  for (int i = 0; i < 5; ++i) {
+    const std::vector<FaceRectangle> many = FaceDetector({}, 4).detect(two, true);
+    ASSERT_EQ(many.size(), 2u);
+    for (size_t k = 0; k < 2; ++k) {
+      EXPECT_EQ(many[k].x, one[k].x);
+      EXPECT_EQ(many[k].y, one[k].y);
+      EXPECT_EQ(many[k].width, one[k].width);
+    }
+  }
+  FaceDetector({}, 1);  // as the other tests have it
+}
+
+TEST(FacePhoto, WarnsOfTiltedAndUnlikeHalves) {
+  const Image photo = astronaut();
+  const FaceRectangle face = FaceDetector().detect(photo).at(0);
+  EXPECT_GT(mirror_likeness(photo, face), 0.5);
+  EXPECT_EQ(pose_warning(photo, face), "");
+  FaceRectangle other = face;
+  other.eyes = {{{100, 100}, {120, 120}}};
+  EXPECT_NE(pose_warning(photo, other).find("tilted by 45 degrees"), std::string::npos);
+  other = face;
+  other.eyes.reset();
+  EXPECT_EQ(pose_warning(photo, other), "") << "closed eyes are no pose";
+  other.x += 0.5 * face.width;  // half of it is background
+  EXPECT_LT(mirror_likeness(photo, other), 0.45);
+  EXPECT_NE(pose_warning(photo, other).find("turned to the side"), std::string::npos);
 }
 
 }  // namespace

@@ -81,7 +81,11 @@ FacePhoto FaceRun::open(const Bytes& file, const std::string& name, int64_t whic
 }
 
 void FaceRun::each(CLI::App& app, const Plan& plan, const std::string& sheet) {
-  options_.image.empty() ? many(app, plan, sheet) : one(app, plan);
+  try {
+    options_.image.empty() ? many(app, plan, sheet) : one(app, plan);
+  } catch (const Interrupted&) {
+    throw Interrupted("interrupted; the pictures that are written are whole");
+  }
 }
 
 void FaceRun::one(CLI::App& app, const Plan& plan) {

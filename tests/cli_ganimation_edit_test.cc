@@ -84,7 +84,7 @@ TEST_F(CliGanimationEdit, OnlyTheFaceChanges) {
       bool same = true;
       for (int c = 0; c < 3; ++c) same = same && edited.at(y, x)[c] == photo.at(y, x)[c];
       changed += !same;
-      if (!inside) ASSERT_TRUE(same) << x << ", " << y;
+      ASSERT_TRUE(inside || same) << x << ", " << y;
     }
   EXPECT_GT(changed, 2000);
 }
@@ -115,6 +115,8 @@ TEST_F(CliGanimationEdit, TransferFromAPhotographOrATable) {
   refused("edit", {"--from", at("other.csv"), "--preset", "fear"}, 2, "leave out --preset");
   refused("edit", {"--mode", "preset", "--au", "12=1"}, 2, "--mode preset needs --preset");
   refused("edit", {"--from", at("missing.csv")}, 1, "missing.csv");
+  write_text(folder / "several.csv", table(1) + openface_line("b.png", 1, {}));
+  refused("edit", {"--from", at("several.csv")}, 1, "holds usable rows for 2 pictures");
   refused("edit", {"--from", at("missing.jpg")}, 1, "missing.jpg");
   write_text(folder / "video.csv", video(5));
   refused("edit", {"--from", at("video.csv")}, 1, "frames of a video");
@@ -181,8 +183,8 @@ TEST_F(CliGanimationEdit, PhotographsOfEveryKind) {
         load_image(done("edit", {"--preset", "anger"}, std::string("of_") + name, at(name)) / "anger.png");
     EXPECT_EQ(after.width, 512);
     EXPECT_NE(after.pixels, before.pixels) << name;
-    if (std::string(name) == "grey.png")
-      for (size_t i = 0; i < after.pixels.size(); i += 3) ASSERT_EQ(after.pixels[i], after.pixels[i + 2]);
+    if (std::string(name) != "grey.png") continue;
+    for (size_t i = 0; i < after.pixels.size(); i += 3) ASSERT_EQ(after.pixels[i], after.pixels[i + 2]);
   }
 }
 
@@ -256,8 +258,8 @@ TEST_F(CliGanimationEdit, Grid) {
 TEST_F(CliGanimationEdit, Interpolate) {
   write_text(folder / "goal.csv", video(1));
   save_png(folder / "goal.png", astronaut());
-  for (const std::string target : {std::string("surprise"), std::string("contempt"),
-                                   std::string("12=0.8,6=0.5"), at("goal.csv"), at("goal.png")}) {
+  for (const std::string& target : {std::string("surprise"), std::string("contempt"),
+                                    std::string("12=0.8,6=0.5"), at("goal.csv"), at("goal.png")}) {
     const fs::path out = done("interpolate",
                               {"--target", target, "--steps", "3", "--frames", "4", "--max-side", "64",
                                "--format", "gif", "--fps", "20", "--force"},
@@ -303,20 +305,21 @@ TEST_F(CliGanimationEdit, Emotions) {
 
 TEST_F(CliGanimationEdit, Sequence) {
   write_text(folder / "video.csv", video(12));
-  const Words words = {"--aus", at("video.csv"), "--max-side", "64", "--format", "gif"};
-  const fs::path whole = done("sequence", words, "whole");
+  const Words words = {"--aus", at("video.csv"), "--format", "gif"},
+              small = words + Words{"--max-side", "64"};
+  const fs::path whole = done("sequence", small, "whole");
   const DecodedGif gif = decode_gif(whole / "sequence.gif");
   EXPECT_EQ(gif.frames.size(), 12u);
   EXPECT_EQ(gif.delays.at(0), 10);  // ten frames a second by the timestamps
   EXPECT_TRUE(contains(text_of(whole / "index.html"), "flicker"));
   EXPECT_TRUE(fs::exists(whole / "sheet.png"));
   const fs::path part =
-      done("sequence", words + Words{"--from", "3", "--to", "7", "--fps", "25", "--smooth", "0"}, "part");
+      done("sequence", small + Words{"--from", "3", "--to", "7", "--fps", "25", "--smooth", "0"}, "part");
   EXPECT_EQ(decode_gif(part / "sequence.gif").frames.size(), 5u);
   EXPECT_EQ(decode_gif(part / "sequence.gif").delays.at(0), 4);
 
   // By what it adds since the first frame, that one is the photograph.
-  const fs::path add = done("sequence", words + Words{"--mode", "add", "--max-side", "0"}, "add");
+  const fs::path add = done("sequence", words + Words{"--mode", "add"}, "add");
   const DecodedGif added = decode_gif(add / "sequence.gif");
   const Image photo = astronaut();
   double worst = 0;
@@ -369,7 +372,7 @@ TEST_F(CliGanimationEdit, StoppedByASignal) {
       "ganimation", {"grid", "--model", at("model.safetensors"), "--images", at("photos"), "--quiet"}, "out",
       SIGINT, "0/sheet.png");
   EXPECT_EQ(stopped.code, 130);
-  expect_sentence(stopped, "ganimation", "interrupted; the pictures that are written are whole");
+  EXPECT_TRUE(contains(stopped.err, "interrupted; the pictures that are written are whole\n")) << stopped.err;
   expect_whole_files(folder / "out");
 }
 

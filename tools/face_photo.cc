@@ -96,7 +96,9 @@ ActionUnits read_action_units(const fs::path& table, const std::string& picture)
     if (!rows.has_image) return surest(rows, name);
   }
   const FaceLabels labels = read_labels(table);
-  const auto at = labels.by_key.find(picture_key(picture));
+  SGA_CHECK(!picture.empty() || labels.by_key.size() == 1, table.string(), " holds usable rows for ",
+            labels.by_key.size(), " pictures; give a table of one");
+  const auto at = picture.empty() ? labels.by_key.begin() : labels.by_key.find(picture_key(picture));
   SGA_CHECK(at != labels.by_key.end(), table.string(), " holds no usable row for ", picture);
   return at->second.row.action_units();
 }

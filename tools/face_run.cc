@@ -67,7 +67,7 @@ ActionUnits FaceRun::source(const FacePhoto& photo) const {
 }
 
 ActionUnits FaceRun::shown_by(const fs::path& file) {
-  if (!has_picture_name(file)) return read_action_units(file, file.filename().string());
+  if (!has_picture_name(file)) return read_action_units(file, {});
   SGA_CHECK(model_.can_estimate(), "the action units of ", file.string(),
             " cannot be read off by this model; give an OpenFace CSV");
   const FacePhoto photo = open(read_file(file), file.string(), 0);

@@ -11,7 +11,6 @@ namespace sga {
 namespace {
 
 using Kind = PickleValue::Kind;
-constexpr int64_t kMaxInstructions = 1'000'000;
 constexpr size_t kMaxGlobal = 256;  // bytes of a module's or a class's name
 
 /// Names of Python: letters, digits, underscores; `dotted` for modules.
@@ -26,13 +25,18 @@ bool is_name(std::string_view name, bool dotted) {
 class Machine {
  public:
   Machine(std::span<const std::byte> file, const std::string& file_name,
-          const std::function<bool(std::string_view)>& knows)
-      : file_(file), file_name_(file_name), knows_(knows) {}
+          const std::function<bool(std::string_view)>& knows, const PickleLimits& limits)
+      : file_(file), file_name_(file_name), knows_(knows), limits_(limits) {}
 
   Pickle run() {
-    require(number(1) == 0x80 && number(1) == 2, "it holds no pickle of protocol 2, as torch.save writes it");
+    const uint64_t protocol = number(1) == 0x80 ? number(1) : 0;
+    if (limits_.protocol == 2)
+      require(protocol == 2, "it holds no pickle of protocol 2, as torch.save writes it");
+    else
+      require(protocol >= 2 && protocol <= uint64_t(limits_.protocol), "it holds no pickle of protocol 2 to ",
+              limits_.protocol);
     for (int64_t i = 0; step(); ++i)
-      require(i < kMaxInstructions, "its pickle has more than ", kMaxInstructions, " instructions");
+      require(i < limits_.instructions, "its pickle has more than ", limits_.instructions, " instructions");
     pickle_.bytes = at_;
     check_nesting();
     return std::move(pickle_);
@@ -110,13 +114,23 @@ class Machine {
     target.parts.insert(target.parts.end(), parts.begin(), parts.end());
   }
 
-  void global() {
-    const std::string module = line(), name = line();
+  void global(const std::string& module, const std::string& name) {
     require_sound(is_name(module, true) && is_name(name, false), "a global is no name");
     std::string whole = module + "." + name;
-    require(knows_(whole), "its pickle refers to ", whole,
-            ", which a file of weights has no need of; nothing of it was run");
+    require(knows_(whole), "its pickle refers to ", whole, ", which ",
+            limits_.protocol == 2 ? "a file of weights" : "a table of labels",
+            " has no need of; nothing of it was run");
     push({.kind = Kind::global, .text = std::move(whole), .parts = {}});
+  }
+
+  void newline_global() {
+    const std::string module = line(), name = line();
+    global(module, name);
+  }
+  void stack_global() {
+    const uint32_t name = pop(), module = pop();
+    require_sound(value(module).kind == Kind::text && value(name).kind == Kind::text, "a global is no name");
+    global(std::string(value(module).text), std::string(value(name).text));
   }
 
   // callable, arguments -> an object, but for OrderedDict(), and OrderedDict([[key, value], ...]) of
@@ -252,7 +266,7 @@ class Machine {
         get(number(4));
         break;
       case 'c':  // GLOBAL
-        global();
+        newline_global();
         break;
       case 'R':   // REDUCE
       case 0x81:  // NEWOBJ
@@ -265,10 +279,41 @@ class Machine {
         persistent();
         break;
       default:
+        if (limits_.protocol > 2 && newer_step(code)) break;
         fail("cannot read \"", file_name_, "\": its pickle has the instruction ", code, " at byte ", at_ - 1,
-             ", which torch.save does not write");
+             limits_.protocol == 2 ? ", which torch.save does not write"
+                                   : ", which a table of labels does not need");
     }
     return true;
+  }
+
+  // What protocols 3 to 5 added; false for anything else.
+  bool newer_step(uint64_t code) {
+    switch (code) {
+      case 'C':   // SHORT_BINBYTES
+      case 0x8c:  // SHORT_BINUNICODE
+        push_text(text(number(1)));
+        return true;
+      case 'B':  // BINBYTES
+        push_text(text(number(4)));
+        return true;
+      case 0x8d:  // BINUNICODE8
+      case 0x8e:  // BINBYTES8
+      case 0x96:  // BYTEARRAY8
+        push_text(text(number(8)));
+        return true;
+      case 0x93:  // STACK_GLOBAL
+        stack_global();
+        return true;
+      case 0x94:  // MEMOIZE
+        put(memo_.size());
+        return true;
+      case 0x95:    // FRAME
+        number(8);  // its length: all of the file is at hand anyway
+        return true;
+      default:
+        return false;
+    }
   }
 
   // Depth first, without recursion: the way down from the root is a stack of (value, next part).
@@ -300,6 +345,7 @@ class Machine {
   std::span<const std::byte> file_;
   const std::string& file_name_;
   const std::function<bool(std::string_view)>& knows_;
+  const PickleLimits& limits_;
   uint64_t at_ = 0;
   Pickle pickle_;
   std::vector<uint32_t> stack_;
@@ -310,8 +356,8 @@ class Machine {
 }  // namespace
 
 Pickle decode_pickle(std::span<const std::byte> file, const std::string& file_name,
-                     const std::function<bool(std::string_view)>& knows) {
-  return Machine(file, file_name, knows).run();
+                     const std::function<bool(std::string_view)>& knows, const PickleLimits& limits) {
+  return Machine(file, file_name, knows, limits).run();
 }
 
 }  // namespace sga

@@ -39,13 +39,20 @@ struct Pickle {
 };
 constexpr int kMaxPickleDepth = 200;
 
-/// Reads the pickle at the front of `file`: protocol 2, with the instructions that torch.save writes. Of
-/// globals only those that `knows` are kept, by name. A persistent id ("module", class, path, source) stands
-/// for its class, as in the files of PyTorch before 1.6.
-/// Errors, which name `file_name`: any other instruction or protocol; any other global, by its name; more
-/// than a million instructions; values nested deeper than kMaxPickleDepth or within themselves; damage.
-/// Source: Python's pickletools, protocol 2.
+/// What a pickle may be.
+struct PickleLimits {
+  int protocol = 2;                  ///< the newest, 2 to 5; what torch.save writes is 2
+  int64_t instructions = 1'000'000;  ///< each makes one value at most
+};
+
+/// Reads the pickle at the front of `file`: protocol 2 to limits.protocol, with the instructions that
+/// torch.save writes, and in newer protocols their successors. bytes and bytearray become texts. Of globals
+/// only those that `knows` are kept, by name. A persistent id ("module", class, path, source) stands for its
+/// class, as in the files of PyTorch before 1.6. Errors, which name `file_name`: any other instruction or
+/// protocol; any other global, by its name; more instructions than the limit; values nested deeper than
+/// kMaxPickleDepth or within themselves; damage. Source: Python's pickletools, protocols 2 to 5.
 Pickle decode_pickle(std::span<const std::byte> file, const std::string& file_name,
-                     const std::function<bool(std::string_view global)>& knows);
+                     const std::function<bool(std::string_view global)>& knows,
+                     const PickleLimits& limits = {});
 
 }  // namespace sga

@@ -26,20 +26,25 @@ std::string line(int frame, double value, int face = 0, bool success = true) {
   return text + "\n";
 }
 
+AuSequence parse(const std::string& text, const std::string& name) {
+  return make_au_sequence(parse_openface(text, name), name);
+}
+
 TEST(AuSequence, FillsGaps) {
-  const AuSequence sequence = parse_au_sequence(
-      header() + line(3, 1) + line(4, 2) + line(5, 0, 0, false) + line(8, 4) + line(9, 5), "video.csv");
+  const AuSequence sequence =
+      parse(header() + line(3, 1) + line(4, 2) + line(5, 0, 0, false) + line(8, 4) + line(9, 5), "video.csv");
   ASSERT_EQ(sequence.frames.size(), 7u);
   EXPECT_EQ(sequence.first, 3);
   EXPECT_EQ(sequence.missing, 3);
   EXPECT_EQ(sequence.people, 1);
-  EXPECT_NEAR(sequence.rate, 25, 1e-6);
+  EXPECT_NEAR(frame_rate(header() + line(3, 1) + line(9, 5), "video.csv"), 25, 1e-6);
+  EXPECT_EQ(frame_rate(header() + line(3, 1), "video.csv"), 0);
   const double expected[] = {1, 2, 2.5, 3, 3.5, 4, 5};
   for (size_t i = 0; i < 7; ++i) EXPECT_NEAR(sequence.frames[i][8] * 5, expected[i], 1e-5) << i;
 }
 
 TEST(AuSequence, FollowsTheFaceInMostFrames) {
-  const AuSequence sequence = parse_au_sequence(
+  const AuSequence sequence = parse(
       header() + line(1, 1, 0) + line(1, 3, 7) + line(2, 3, 7) + line(2, 1, 0) + line(3, 3, 7), "two.csv");
   EXPECT_EQ(sequence.people, 2);
   ASSERT_EQ(sequence.frames.size(), 3u);
@@ -48,16 +53,26 @@ TEST(AuSequence, FollowsTheFaceInMostFrames) {
 
 TEST(AuSequence, TablesThatAreNone) {
   const auto refused = [](const std::string& text, const std::string& part) {
-    const std::string error = error_text([&] { parse_au_sequence(text, "t.csv"); });
+    const std::string error = error_text([&] { parse(text, "t.csv"); });
     EXPECT_NE(error.find(part), std::string::npos) << error;
   };
   refused("", "the file is empty");
   refused("frame, confidence\n1, 1\n", "AU01_r");
-  refused(openface_header() + openface_line("a.png", 1, {}), "missing: frame");
   refused(header(), "a sequence needs 2");
   refused(header() + line(1, 1), "a sequence needs 2");
   refused(header() + line(1, 1, 0, false) + line(2, 1, 0, false), "success is not 1");
   refused(header() + line(1, 1) + line(9'000'000, 1), "more than 1000000");
+}
+
+TEST(AuSequence, PicturesOneAfterAnother) {
+  ActionUnits units{};
+  std::string text = openface_header();
+  for (int i = 0; i < 3; ++i, units[2] += 0.2f)
+    text += openface_line("f" + std::to_string(7 * i) + ".png", 1, units);
+  const AuSequence sequence = parse(text, "pictures.csv");
+  ASSERT_EQ(sequence.frames.size(), 3u);
+  EXPECT_EQ(sequence.first, 1);
+  EXPECT_FLOAT_EQ(sequence.frames[2][2], 0.4f);
 }
 
 TEST(AuSequence, SmoothingKeepsConstantsAndSoftensSteps) {

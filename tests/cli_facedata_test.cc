@@ -208,12 +208,20 @@ TEST_F(CliFacedata, LimitAndConfidence) {
   expect_none_used(preparing({"--confidence", "0.99"}), "low confidence");
 }
 
-TEST_F(CliFacedata, LabelsOfMissingPicturesAreRefusedUnlessAsked) {
+TEST_F(CliFacedata, LabelsOfMissingPicturesAreCountedAndListed) {
   fs::remove(folder / "images/p7.png");
-  expect_refused("facedata", preparing({"--out", at("bad.sgd")}), 1, "1 of 10 name pictures that are not in");
-  prepare("a.sgd", {"--skip-missing"});
+  write_text(folder / "images/alone.png", text_of(folder / "images/p0.png"));
+  const Outcome outcome = prepare("a.sgd");
+  EXPECT_TRUE(contains(outcome.out, "rejected      1  label of a missing picture")) << outcome.out;
+  EXPECT_TRUE(contains(outcome.out, "rejected      1  no label")) << outcome.out;
   EXPECT_EQ(FaceSet(folder / "a.sgd").count(), kFaces - 1);
   EXPECT_TRUE(contains(text_of(folder / "a.rejected.csv"), "p7.png,label of a missing picture"));
+  EXPECT_TRUE(contains(text_of(folder / "a.rejected.csv"), "alone.png,no label"));
+  // When most are missing, the names are likely of another kind.
+  for (int k = 0; k < 6; ++k) fs::remove(folder / "images" / picture(k));
+  const Outcome most = run_tool("facedata", preparing({"--out", at("b.sgd")}));
+  EXPECT_EQ(most.code, 0);
+  EXPECT_TRUE(contains(most.err, "warning: 7 of 10 labels name pictures that are not in")) << most.err;
 }
 
 TEST_F(CliFacedata, OptionsThatCannotBe) {
@@ -238,7 +246,6 @@ TEST_F(CliFacedata, TablesThatAreNone) {
   expect_refused_table("labels.csv", openface_header() + "\"p0.png,0.9,1,1\n",
                        "labels.csv, line 2: " + unclosed);
   expect_refused_table("labels.csv", labels + "\"p10.png,0.9", unclosed);
-  expect_refused_table("labels.csv", labels + openface_line("elsewhere.png", 1, {}), "are not in");
   expect_refused_table("labels.csv", labels + std::string("p0.png,\0,1\n", 11), "line 12");
   expect_refused_table("labels.csv", "", "empty");
   expect_refused_table("labels.csv", text_of(folder / "images/p0.png"), "labels.csv");

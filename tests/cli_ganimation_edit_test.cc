@@ -116,7 +116,7 @@ TEST_F(CliGanimationEdit, TransferFromAPhotographOrATable) {
   refused("edit", {"--mode", "preset", "--au", "12=1"}, 2, "--mode preset needs --preset");
   refused("edit", {"--from", at("missing.csv")}, 1, "missing.csv");
   write_text(folder / "several.csv", table(1) + openface_line("b.png", 1, {}));
-  refused("edit", {"--from", at("several.csv")}, 1, "holds usable rows for 2 pictures");
+  refused("edit", {"--from", at("several.csv")}, 1, "holds rows for several pictures");
   refused("edit", {"--from", at("missing.jpg")}, 1, "missing.jpg");
   write_text(folder / "video.csv", video(5));
   refused("edit", {"--from", at("video.csv")}, 1, "frames of a video");
@@ -336,8 +336,8 @@ TEST_F(CliGanimationEdit, Sequence) {
   refused("sequence", words + Words{"--fps", "0"}, 2, "--fps");
   write_text(folder / "one.csv", video(1));
   refused("sequence", {"--aus", at("one.csv")}, 1, "a sequence needs 2");
-  write_text(folder / "photo.csv", table(1));
-  refused("sequence", {"--aus", at("photo.csv")}, 1, "missing: frame");
+  write_text(folder / "photo.csv", table(1));  // pictures in a row make a sequence, one does not
+  refused("sequence", {"--aus", at("photo.csv")}, 1, "a sequence needs 2");
 }
 
 TEST_F(CliGanimationEdit, SameBytesTwiceAndFullDisks) {

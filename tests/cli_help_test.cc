@@ -145,13 +145,13 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
                                  {"--json", "report"},
                                  {"--weights", "shipped"}});
   expect({"facedata", "prepare"}, {{"--images", "REQUIRED"},
-                                   {"--labels", "REQUIRED"},
+                                   {"--labels", "not needed with"},
                                    {"--landmarks", "faces are searched for"},
                                    {"--identity", "nobody is both"},
                                    {"--size", "=128"},
                                    {"--confidence", "=0.88"},
                                    {"--margin", "=1.5"},
-                                   {"--split", "=0.8"},
+                                   {"--split", "(0.8"},
                                    {"--seed", "=0"}});
 }
 

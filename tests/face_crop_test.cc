@@ -1,6 +1,7 @@
 // Cutting a face out and putting it back: geometry, filters, and what must not change.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -26,12 +27,19 @@ Image smooth(int64_t h, int64_t w) {
 }
 
 TEST(CropRecipe, RoundTrip) {
-  for (const CropRecipe& recipe : {CropRecipe{"landmarks", 1.5, 128}, CropRecipe{"detector", 1.7, 64}})
+  for (const CropRecipe& recipe :
+       {CropRecipe{"landmarks", 1.5, 128}, CropRecipe{"detector", 1.7, 64},
+        CropRecipe{"landmarks", 1.3, 128, "eyes"}, CropRecipe{"picture", 1.5, 128, "whole"},
+        CropRecipe{"picture", 1.5, 128, "thesis"}})
     EXPECT_EQ(parse_crop_recipe(to_text(recipe)), recipe);
+  EXPECT_EQ(to_text(CropRecipe{"detector", 1.7, 64}),
+            "mode=detector margin=1.7 size=64");  // as in older models
   for (const char* text :
        {"", "mode=landmarks margin=1.5", "mode=magic margin=1.5 size=64", "mode=detector margin=x size=64",
         "mode=detector margin=nan size=64", "mode=detector margin=1.5 size=4",
-        "mode=detector margin=9 size=64", "mode=detector margin=1.5 size=64 colour=1"})
+        "mode=detector margin=9 size=64", "mode=detector margin=1.5 size=64 colour=1",
+        "mode=detector margin=1.5 size=64 crop=round", "mode=picture margin=1.5 size=64",
+        "mode=landmarks margin=1.5 size=64 crop=thesis"})
     EXPECT_NE(error_text([&] { parse_crop_recipe(text); }), "") << text;
 }
 
@@ -226,6 +234,181 @@ TEST(PasteFace, RefusesCropsThatDoNotMatch) {
             }),
             "");
   EXPECT_NE(error_text([&] { paste_face(photo, {0, 0, 50}, smooth(32, 32), good, 0); }), "");
+}
+
+// ---- turned boxes, eye-aligned crops
+
+constexpr double kDegree = 3.14159265358979 / 180;
+
+TEST(TurnedBox, ThereAndBack) {
+  const FaceBox box{10, 20, 50, 0.4, 1.2, 0};
+  for (const double u : {0.0, 0.3, 1.0})
+    for (const double v : {0.0, 0.8}) {
+      const Point p = to_photo(box, u, v), back = to_crop(box, p.x, p.y);
+      EXPECT_NEAR(back.x, u, 1e-12);
+      EXPECT_NEAR(back.y, v, 1e-12);
+    }
+  const Point corner = to_photo({10, 20, 50}, 0, 0), right = to_photo({10, 20, 50, 90 * kDegree}, 1, 0.5);
+  EXPECT_DOUBLE_EQ(corner.x, 10);
+  EXPECT_DOUBLE_EQ(corner.y, 20);
+  EXPECT_NEAR(right.x, 35, 1e-9);  // turned from the x axis towards the y axis: the right side is below
+  EXPECT_NEAR(right.y, 70, 1e-9);
+}
+
+TEST(TurnedBox, CutsWhatLiesThere) {
+  const auto f = [](double y, double x, int c) {
+    return static_cast<float>(0.5 + 0.2 * std::sin(0.05 * x + c) + 0.2 * std::cos(0.04 * y - c));
+  };
+  const Image photo = make_image(200, 240, f);
+  for (const double angle : {1e-6, 0.3, -1.2, 3.0}) {
+    const FaceBox box{70, 50, 80, angle};
+    const Image crop = crop_face(photo, box, 40);
+    for (int64_t y = 0; y < 40; y += 3)
+      for (int64_t x = 0; x < 40; x += 3) {
+        const Point p = to_photo(box, (double(x) + 0.5) / 40, (double(y) + 0.5) / 40);
+        EXPECT_NEAR(crop.at(y, x)[1], f(p.y, p.x, 1), 3e-3) << angle << " " << y << " " << x;
+      }
+  }
+  const Image upright = crop_face(photo, {70, 50, 80}, 40), nearly = crop_face(photo, {70, 50, 80, 1e-9}, 40);
+  for (size_t i = 0; i < upright.pixels.size(); ++i) EXPECT_NEAR(upright.pixels[i], nearly.pixels[i], 1e-5);
+}
+
+TEST(TurnedBox, PasteChangesItsInsideOnly) {
+  const Image photo = smooth(160, 200);
+  const FaceBox box{60, 40, 80, 25 * kDegree};
+  const Image crop = crop_face(photo, box, 32);
+  EXPECT_EQ(paste_face(photo, box, crop, crop).pixels, photo.pixels);
+  Image lighter = crop;
+  for (float& v : lighter.pixels) v += 0.1f;
+  const Image pasted = paste_face(photo, box, crop, lighter);
+  for (int64_t y = 0; y < 160; ++y)
+    for (int64_t x = 0; x < 200; ++x) {
+      const Point p = to_crop(box, double(x) + 0.5, double(y) + 0.5);
+      const float change = pasted.at(y, x)[0] - photo.at(y, x)[0];
+      const double edge = std::min({p.x, p.y, 1 - p.x, 1 - p.y});
+      if (edge <= 0) {
+        EXPECT_EQ(change, 0) << y << " " << x;
+      } else if (edge > 0.2) {
+        EXPECT_NEAR(change, 0.1, 1e-3) << y << " " << x;
+      }
+    }
+}
+
+/// A face of 68 points with these eyes; the mouth lies where its width says.
+Landmarks face_at(Point left, Point right) {
+  Landmarks points;
+  const double dx = right.x - left.x, dy = right.y - left.y;
+  const auto put = [&](size_t i, double across, double down) {  // in distances of the eyes from their middle
+    points.x[i] = static_cast<float>((left.x + right.x) / 2 + across * dx - down * dy);
+    points.y[i] = static_cast<float>((left.y + right.y) / 2 + across * dy + down * dx);
+  };
+  for (size_t i = 0; i < 17; ++i) put(i, -1.1 + 2.2 * double(i) / 16, i == 8 ? 1.8 : 0.9);
+  for (size_t i = 17; i < 36; ++i) put(i, 0, -0.4);
+  for (size_t i = 36; i < 42; ++i) put(i, -0.5, 0);
+  for (size_t i = 42; i < 48; ++i) put(i, 0.5, 0);
+  for (size_t i = 48; i < 68; ++i) put(i, 0, 1);
+  put(48, -0.4, 1), put(54, 0.4, 1);
+  return points;
+}
+
+TEST(EyeAligned, EyesAndMouthLieAlikeHoweverTheFaceIsTurned) {
+  for (const double degrees : {0.0, 17.0, -40.0, 90.0})
+    for (const double apart : {20.0, 200.0}) {
+      const double c = std::cos(degrees * kDegree), s = std::sin(degrees * kDegree);
+      const Landmarks points =
+          face_at({300 - c * apart / 2, 250 - s * apart / 2}, {300 + c * apart / 2, 250 + s * apart / 2});
+      const FaceBox box = box_from_landmarks(points, CropRecipe{"landmarks", 1.5, 64, "eyes"});
+      EXPECT_NEAR(box.angle, degrees * kDegree, 1e-5);
+      EXPECT_NEAR(box.size, 1.5 * 2.21 * apart, 1e-3 * apart);
+      const FaceAnchors at = anchors_of(points);
+      const Point left = to_crop(box, at.left_eye.x, at.left_eye.y),
+                  right = to_crop(box, at.right_eye.x, at.right_eye.y),
+                  mouth = to_crop(box, at.mouth.x, at.mouth.y);
+      EXPECT_NEAR(left.y, 0.366, 0.002);
+      EXPECT_NEAR(right.y, left.y, 1e-5);
+      EXPECT_NEAR(left.x + right.x, 1, 1e-5);
+      EXPECT_NEAR(right.x - left.x, 1 / (1.5 * 2.21), 1e-4);
+      EXPECT_NEAR(mouth.x, 0.5, 1e-5);
+    }
+  // On an upright face it is nearly the square of the crop `box`.
+  const Landmarks upright = face_at({280, 250}, {320, 250});
+  const FaceBox eyes = box_from_landmarks(upright, CropRecipe{"landmarks", 1.5, 64, "eyes"}),
+                box = box_from_landmarks(upright, 1.5);
+  EXPECT_EQ(eyes.angle, 0);
+  EXPECT_NEAR(eyes.size / box.size, 1, 0.05);
+  EXPECT_NEAR(eyes.x / box.x, 1, 0.05);
+  EXPECT_NEAR(eyes.y / box.y, 1, 0.05);
+  EXPECT_NE(error_text([&] { box_from_anchors({{5, 5}, {5, 5}, {5, 5}}, 1.5); }), "");
+}
+
+TEST(EyeAligned, FromADetection) {
+  const CropRecipe recipe{"landmarks", 1.5, 64, "eyes"};
+  FaceRectangle face{100, 100, 200, 200};
+  const FaceBox upright = box_from_detection(face, recipe), plain = box_from_detection(face, 1.5);
+  EXPECT_EQ(upright.angle, 0);
+  EXPECT_EQ(upright.size, plain.size);
+  face.eyes = {{{160, 170}, {240, 190}}};
+  const FaceBox turned = box_from_detection(face, recipe);
+  EXPECT_NEAR(turned.angle, std::atan2(20, 80), 1e-12);
+  EXPECT_NEAR(turned.size, plain.size, 0.1 * plain.size);
+  EXPECT_EQ(box_from_detection(face, CropRecipe{"landmarks", 1.5, 64}).angle,
+            0);  // the crop `box` stays upright
+}
+
+// ---- whole pictures, the thesis's recipe
+
+TEST(WholePicture, SquaresAsTheyAre) {
+  const CropRecipe recipe{"picture", 1.5, 24, "whole"};
+  const Image picture = smooth(24, 24);
+  const Image crop = crop_face(picture, box_of_picture(picture, recipe), 24);
+  for (size_t i = 0; i < crop.pixels.size(); ++i) EXPECT_NEAR(crop.pixels[i], picture.pixels[i], 1e-6);
+  EXPECT_NE(error_text([&] { box_of_picture(smooth(24, 25), recipe); }), "");
+}
+
+TEST(ThesisCrop, ResizesAsOpenCv) {
+  const CropRecipe recipe{"picture", 1.5, 128, "thesis"};
+  // Noise shows any averaging: cv2.resize with INTER_LINEAR reads two pixels a direction even when it
+  // shrinks.
+  uint32_t state = 1;
+  const Image picture = make_image(218, 178, [&](double, double, int) {
+    state = state * 1664525 + 1013904223;
+    return static_cast<float>(state >> 24) / 255;
+  });
+  const Image crop = crop_face(picture, box_of_picture(picture, recipe), 128);
+  ASSERT_EQ(crop.height, 128);
+  ASSERT_EQ(crop.width, 128);
+  for (int64_t y = 0; y < 128; ++y)
+    for (int64_t x = 0; x < 128; ++x) {
+      const double v = std::clamp((double(y) + 0.5) * 218 / 128 - 0.5, 0.0, 217.0),
+                   u = std::clamp((double(x) + 0.5) * 178 / 128 - 0.5, 0.0, 177.0);
+      const auto i = int64_t(v), j = int64_t(u);
+      const double a = v - double(i), b = u - double(j);
+      const auto at = [&](int64_t r, int64_t c) {
+        return double(picture.at(std::min<int64_t>(r, 217), std::min<int64_t>(c, 177))[2]);
+      };
+      const double want = (1 - a) * ((1 - b) * at(i, j) + b * at(i, j + 1)) +
+                          a * ((1 - b) * at(i + 1, j) + b * at(i + 1, j + 1));
+      EXPECT_NEAR(crop.at(y, x)[2], want, 2e-6) << y << " " << x;
+    }
+  EXPECT_NE(error_text([&] { box_of_picture(smooth(178, 178), recipe); }), "");
+}
+
+TEST(ThesisCrop, FindsTheSamePartInAPhotograph) {
+  // The eyes of a mean CelebA picture, three times as large and somewhere else.
+  const CropRecipe recipe{"picture", 1.5, 128, "thesis"};
+  FaceRectangle face{3 * 44 + 50, 3 * 75 + 70, 3 * 100, 3 * 100};
+  const FaceBox guessed = box_from_detection(face, recipe);
+  face.eyes = {{{3 * 69.2 + 50, 3 * 112.0 + 70}, {3 * 107.8 + 50, 3 * 112.0 + 70}}};
+  const FaceBox seen = box_from_detection(face, recipe);
+  for (const FaceBox& box : {guessed, seen}) {
+    EXPECT_NEAR(box.size, 3 * 178, 20);
+    EXPECT_NEAR(box.x, 50, 25);
+    EXPECT_NEAR(box.y, 70, 25);
+    EXPECT_DOUBLE_EQ(box.stretch, 218.0 / 178);
+    EXPECT_EQ(box.via, 178);
+  }
+  const Image photo = smooth(800, 700), crop = crop_face(photo, seen, 64);
+  EXPECT_EQ(paste_face(photo, seen, crop, crop).pixels, photo.pixels);
 }
 
 }  // namespace

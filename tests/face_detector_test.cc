@@ -61,6 +61,27 @@ TEST(FaceDetector, FindsAFaceThatFillsThePicture) {
   EXPECT_GT(faces[0].width, 80);
 }
 
+TEST(FaceDetector, TheEyesTellHowFarTheHeadIsTilted) {
+  FaceDetector detector;
+  const Image photo = astronaut();
+  for (const double angle : {0.0, 0.2, -0.2}) {
+    const FaceBox window{60, 0, 330, angle};
+    const std::vector<FaceRectangle> faces = detector.detect(crop_face(photo, window, 330));
+    ASSERT_FALSE(faces.empty()) << angle;
+    ASSERT_TRUE(faces[0].eyes) << angle;
+    const auto& [left, right] = *faces[0].eyes;
+    // Her eyes as read off the picture: (203, 102) and (247, 104).
+    const Point l = to_photo(window, left.x / 330, left.y / 330),
+                r = to_photo(window, right.x / 330, right.y / 330);
+    EXPECT_NEAR(l.x, 203, 5) << angle;
+    EXPECT_NEAR(l.y, 102, 5) << angle;
+    EXPECT_NEAR(r.x, 247, 5) << angle;
+    EXPECT_NEAR(r.y, 104, 5) << angle;
+    const FaceBox box = box_from_detection(faces[0], CropRecipe{"detector", 1.5, 64, "eyes"});
+    EXPECT_NEAR(box.angle, std::atan2(2, 44) - angle, 0.06);
+  }
+}
+
 TEST(FaceDetector, FindsNobody) {
   FaceDetector detector;
   Image image{300, 400, 3, std::vector<float>(300 * 400 * 3, 0.5f)};
@@ -77,7 +98,8 @@ TEST(FaceDetector, SaysWhatIsMissing) {
   const std::string error = error_text([&] { FaceDetector detector(folder.path()); });
   EXPECT_NE(error.find("opencv-data"), std::string::npos) << error;
   EXPECT_NE(error.find(folder.path().string()), std::string::npos) << error;
-  for (const char* name : {"haarcascade_frontalface_alt2.xml", "haarcascade_eye_tree_eyeglasses.xml"})
+  for (const char* name :
+       {"haarcascade_frontalface_alt2.xml", "haarcascade_eye_tree_eyeglasses.xml", "haarcascade_eye.xml"})
     write_file(folder / name, std::string_view("not xml"));
   EXPECT_NE(error_text([&] { FaceDetector detector(folder.path()); }).find("cannot read the face cascade"),
             std::string::npos);

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <fstream>
+#include <limits>
 
 #include "models/ganimation/face_set.h"
 #include "tests/error_text.h"
@@ -177,6 +179,96 @@ TEST(FaceSet, NoFailedCallHarmsTheFileBefore) {
   }
   EXPECT_GE(failing, 8);  // open folder, open file, header, 2 pictures, table, trailer, sync, rename, sync
   EXPECT_EQ(FaceSet(folder / "a.sgd").count(), 2);
+}
+
+/// A file as version 1 was written: no checksum a picture, the trailer's is over all pixels.
+Bytes version_1(int count) {
+  Bytes bytes, table;
+  const auto put = [](Bytes& to, uint64_t v, int n) {
+    for (int i = 0; i < n; ++i) to.push_back(static_cast<std::byte>(v >> (8 * i)));
+  };
+  const auto put_text = [&](Bytes& to, const std::string& text) {
+    for (const char c : text) put(to, static_cast<uint8_t>(c), 1);
+  };
+  const auto checksum = [](std::span<const std::byte> in) {
+    uint64_t sum = 0xcbf29ce484222325;
+    const auto mix = [&](uint64_t v) { sum = (sum ^ v) * 0x100000001b3, sum ^= sum >> 29; };
+    for (; in.size() >= 8; in = in.subspan(8)) {
+      uint64_t v = 0;
+      for (size_t i = 0; i < 8; ++i) v |= std::to_integer<uint64_t>(in[i]) << (8 * i);
+      mix(v);
+    }
+    for (const std::byte b : in) mix(std::to_integer<uint64_t>(b));
+    return sum;
+  };
+  put_text(bytes, "SGAFACES");
+  put(bytes, 1, 8);
+  put(bytes, kSide, 8);
+  bytes.resize(64);
+  const std::string recipe = "mode=landmarks margin=1.5 size=16";
+  put(table, recipe.size(), 4);
+  put_text(table, recipe);
+  for (int i = 0; i < count; ++i) {
+    for (const uint8_t v : pixels(i)) put(bytes, v, 1);
+    const FaceRecord r = record(i);
+    for (const float v : r.labels) put(table, std::bit_cast<uint32_t>(v), 4);
+    put(table, std::bit_cast<uint32_t>(r.confidence), 4);
+    put(table, static_cast<uint64_t>(r.person), 8);
+    put(table, r.train, 1);
+    put(table, r.name.size(), 4);
+    put_text(table, r.name);
+  }
+  const uint64_t of_pixels = checksum(std::span(bytes).subspan(64));
+  bytes.insert(bytes.end(), table.begin(), table.end());
+  put(bytes, static_cast<uint64_t>(count), 8);
+  put(bytes, table.size(), 8);
+  put(bytes, checksum(table), 8);
+  put(bytes, of_pixels, 8);
+  bytes.resize(bytes.size() + 24);
+  put_text(bytes, "SGAFEND.");
+  return bytes;
+}
+
+TEST(FaceSet, ReadsVersion1) {
+  TempFolder folder;
+  Bytes bytes = version_1(3);
+  write_file(folder / "old.sgd", bytes);
+  const FaceSet set(folder / "old.sgd");
+  ASSERT_EQ(set.count(), 3);
+  EXPECT_TRUE(set.pixels_intact());
+  EXPECT_EQ(set.indices(true), (std::vector<int64_t>{0, 2}));
+  EXPECT_TRUE(std::ranges::equal(set.pixels(2), pixels(2)));
+  EXPECT_EQ(set.record(2).name, record(2).name);
+  bytes[100] ^= std::byte{1};  // one picture is wrong, and nothing tells which
+  write_file(folder / "damaged.sgd", bytes);
+  const FaceSet damaged(folder / "damaged.sgd");
+  EXPECT_FALSE(damaged.pixels_intact());
+  EXPECT_TRUE(damaged.damaged().empty());
+}
+
+TEST(FaceSet, ADamagedFaceIsNamedAndTheOthersWork) {
+  TempFolder folder;
+  write_set(folder / "a.sgd", 5);
+  Bytes bytes = read_file(folder / "a.sgd");
+  bytes[64 + 2 * kBytes + 10] ^= std::byte{4};
+  write_file(folder / "a.sgd", bytes);
+  const FaceSet set(folder / "a.sgd");
+  EXPECT_EQ(set.damaged(), (std::vector<int64_t>{2}));
+  EXPECT_EQ(set.damage(), "1 of 5 faces is damaged and left out: face 2.jpg");
+  EXPECT_FALSE(set.pixels_intact());
+  EXPECT_EQ(set.indices(true), (std::vector<int64_t>{0, 3, 4}));
+  EXPECT_EQ(set.indices(false), (std::vector<int64_t>{1}));
+  EXPECT_TRUE(std::ranges::equal(set.pixels(3), pixels(3)));
+}
+
+TEST(FaceSet, TakesNoLabelThatIsNoNumber) {
+  TempFolder folder;
+  FaceSetWriter writer(folder / "a.sgd", {"landmarks", 1.5, kSide});
+  FaceRecord r = record(0);
+  r.labels[4] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(error_text([&] { writer.add(r, pixels(0)); }),
+            "face set: a label of face 0.jpg is no finite number");
+  EXPECT_EQ(writer.count(), 0);
 }
 
 }  // namespace

@@ -207,6 +207,51 @@ TEST(OpenFace, ListsEveryMissingColumn) {
   EXPECT_TRUE(contains(error_text([] { parse_openface("a,a\n", "t.csv"); }), "comes twice"));
 }
 
+TEST(OpenFace, OtherVersions) {
+  // 14 intensities, as OpenFace 1 has them: refused, or zero and named.
+  std::string header = "image,confidence,AU01_r,AU02_r";
+  const std::string text = header + "\na.jpg,0.9,1,2\n";
+  const std::string error = error_text([&] { parse_openface(text, "t.csv"); });
+  EXPECT_TRUE(contains(error, "AU04_r, AU05_r")) << error;
+  EXPECT_TRUE(contains(error, "--missing-aus zero takes absent action units as 0")) << error;
+  const FaceTable table = parse_openface(text, "t.csv", MissingAus::zero);
+  ASSERT_EQ(table.rows.size(), 1u);
+  EXPECT_EQ(table.missing_aus.size(), 15u);
+  EXPECT_EQ(table.missing_aus[0], 4);
+  EXPECT_EQ(table.rows[0].intensity[1], 2);
+  EXPECT_EQ(table.rows[0].intensity[8], 0);
+  for (const char* other : {"image,confidence\na.jpg,1\n", "image,AU01_r\na.jpg,1\n"})
+    EXPECT_NE(error_text([&] { parse_openface(other, "t.csv", MissingAus::zero); }), "") << other;
+  EXPECT_TRUE(contains(error_text([] { parse_openface("image,AU12\na.jpg,1\n", "t.csv"); }),
+                       "expected the table of OpenFace 2, run with -aus"));
+  // More of them are passed over.
+  const FaceTable more = parse_openface(
+      "image,AU99_r,confidence" + au_columns("", 'r', false) + "\na.jpg,7,0.9" + numbers("", 17, "1") + "\n",
+      "t.csv");
+  ASSERT_EQ(more.rows.size(), 1u);
+  EXPECT_EQ(more.rows[0].intensity[16], 1);
+}
+
+TEST(OpenFace, LandmarksAmongTheColumns) {
+  std::string header = "frame, confidence";
+  for (const char* axis : {", x_", ", y_"})
+    for (int i = 0; i < 68; ++i) header += axis + std::to_string(i);
+  header += au_columns(" ", 'r', false);
+  const auto row = [](const std::string& point) {
+    return "1, 0.9" + numbers(" ", 67, "3.5") + ", " + point + numbers(" ", 68, "7") + numbers(" ", 17, "1") +
+           "\n";
+  };
+  const FaceTable table = parse_openface(header + "\n" + row("4.5") + row("nan"), "t.csv");
+  EXPECT_TRUE(table.has_landmarks);
+  EXPECT_TRUE(table.has_frame);
+  ASSERT_EQ(table.rows.size(), 1u);
+  ASSERT_TRUE(table.rows[0].landmarks);
+  EXPECT_EQ(table.rows[0].landmarks->x[67], 4.5f);
+  EXPECT_EQ(table.rows[0].landmarks->y[0], 7);
+  ASSERT_EQ(table.rejected.size(), 1u);
+  EXPECT_TRUE(contains(table.rejected[0].reason, "landmark"));
+}
+
 TEST(OpenFace, ReadsWhatItWrites) {
   ActionUnits values{};
   values[8] = 0.8f;

@@ -13,12 +13,13 @@ namespace {
 
 constexpr const char* kFace = "haarcascade_frontalface_alt2.xml";
 constexpr const char* kEye = "haarcascade_eye_tree_eyeglasses.xml";
+constexpr const char* kOpenEye = "haarcascade_eye.xml";  ///< finds more, and places them less well
 constexpr int64_t kLongSide = 800;
 /// Overlapping hits that make a face believable without an eye: closed, shaded or covered eyes.
 constexpr int kSure = 20;
 constexpr int kFaceSide = 200;  ///< eyes are looked for in faces of this width
 /// Where the eyes of a face are, in widths of its rectangle: their distance, and their height.
-constexpr double kApart = 0.38, kEyeHeight = 0.385, kOddPair = 0.5;
+constexpr double kApart = 0.385, kEyeHeight = 0.39, kOddPair = 0.5;
 
 fs::path find_cascades(const fs::path& folder) {
   std::vector<fs::path> places = {"/usr/share/opencv4/haarcascades", "/usr/local/share/opencv4/haarcascades",
@@ -26,10 +27,12 @@ fs::path find_cascades(const fs::path& folder) {
   if (!folder.empty()) places = {folder};
   std::string tried;
   for (const fs::path& place : places) {
-    if (fs::is_regular_file(place / kFace) && fs::is_regular_file(place / kEye)) return place;
+    if (fs::is_regular_file(place / kFace) && fs::is_regular_file(place / kEye) &&
+        fs::is_regular_file(place / kOpenEye))
+      return place;
     tried += (tried.empty() ? "" : ", ") + place.string();
   }
-  fail("cannot find OpenCV's face cascades ", kFace, " and ", kEye, " in ", tried,
+  fail("cannot find OpenCV's face cascades ", kFace, ", ", kEye, " and ", kOpenEye, " in ", tried,
        "; install the package opencv-data");
 }
 
@@ -59,7 +62,7 @@ cv::Mat grey_bytes(const Image& photo) {
 }  // namespace
 
 struct FaceDetector::Cascades {
-  cv::CascadeClassifier face, eye;
+  cv::CascadeClassifier face, eye, open_eye;
 
   /// Faces of at least 1/share of the smaller side. The time goes into the small ones, so large ones are
   /// searched first.
@@ -75,15 +78,16 @@ struct FaceDetector::Cascades {
     return faces;
   }
 
-  bool has_eye(const cv::Mat& picture, const cv::Rect& r) { return !eyes(picture, r).empty(); }
+  bool has_eye(const cv::Mat& picture, const cv::Rect& r) { return !eyes(eye, picture, r).empty(); }
 
   /// Rectangles of eyes in the upper part of a face, in shares of the face's width from its top left corner.
-  std::vector<cv::Rect2d> eyes(const cv::Mat& picture, const cv::Rect& r) {
+  static std::vector<cv::Rect2d> eyes(cv::CascadeClassifier& cascade, const cv::Mat& picture,
+                                      const cv::Rect& r) {
     cv::Mat upper;
     cv::resize(picture({r.x, r.y, r.width, r.height * 6 / 10}), upper, {kFaceSide, kFaceSide * 6 / 10}, 0, 0,
                cv::INTER_LINEAR);
     std::vector<cv::Rect> found;
-    eye.detectMultiScale(upper, found, 1.1, 3, 0, {24, 24}, {90, 90});
+    cascade.detectMultiScale(upper, found, 1.1, 3, 0, {24, 24}, {90, 90});
     std::vector<cv::Rect2d> shares;
     for (const cv::Rect& e : found)
       shares.emplace_back(double(e.x) / kFaceSide, double(e.y) / kFaceSide, double(e.width) / kFaceSide,
@@ -92,8 +96,9 @@ struct FaceDetector::Cascades {
   }
 
   /// The two eyes of a face in shares of its width, or nothing: of all pairs the one most like a face.
-  std::optional<std::array<Point, 2>> pair_of_eyes(const cv::Mat& picture, const cv::Rect& r) {
-    const std::vector<cv::Rect2d> all = eyes(picture, r);
+  static std::optional<std::array<Point, 2>> pair_of_eyes(cv::CascadeClassifier& cascade,
+                                                          const cv::Mat& picture, const cv::Rect& r) {
+    const std::vector<cv::Rect2d> all = eyes(cascade, picture, r);
     std::optional<std::array<Point, 2>> best;
     double least = kOddPair;
     for (const cv::Rect2d& a : all)
@@ -114,6 +119,7 @@ FaceDetector::FaceDetector(const fs::path& folder, int threads) : cascades_(std:
   const fs::path place = find_cascades(folder);
   load(cascades_->face, place / kFace);
   load(cascades_->eye, place / kEye);
+  load(cascades_->open_eye, place / kOpenEye);
   cv::setNumThreads(std::min(threads, cv::getNumberOfCPUs()));
 }
 FaceDetector::~FaceDetector() = default;
@@ -142,7 +148,9 @@ std::vector<FaceRectangle> FaceDetector::detect(const Image& photo, bool small_t
   std::vector<FaceRectangle> faces;
   for (const cv::Rect& r : found) {
     FaceRectangle face{(r.x - border.x) / scale, (r.y - border.y) / scale, r.width / scale, r.height / scale};
-    if (auto eyes = cascades_->pair_of_eyes(bytes, r)) {
+    auto eyes = Cascades::pair_of_eyes(cascades_->eye, bytes, r);
+    if (!eyes) eyes = Cascades::pair_of_eyes(cascades_->open_eye, bytes, r);
+    if (eyes) {
       for (Point& eye : *eyes) eye = {face.x + eye.x * face.width, face.y + eye.y * face.width};
       face.eyes = eyes;
     }

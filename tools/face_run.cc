@@ -59,7 +59,7 @@ FaceRun::FaceRun(const FaceRunOptions& options)
     : options_(checked(options)), model_(options.model.empty() ? default_model() : fs::path(options.model)) {}
 
 ActionUnits FaceRun::source(const FacePhoto& photo) const {
-  if (!options_.source_units.empty()) return read_action_units(options_.source_units, photo.name);
+  if (!options_.source_units.empty()) return read_action_units(options_.source_units, photo.name, photo.box);
   SGA_CHECK(model_.can_estimate(),
             "the face's own action units are needed, which this model cannot estimate; give them with "
             "--source-aus, or use --mode set where there is one");

@@ -1,12 +1,9 @@
-// Where a face data set comes from: pictures in a folder or a tar archive, and the labels that belong to
-// them.
+// Where the pictures of a face data set come from: a folder or a tar archive.
 #pragma once
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/big_file.h"
-#include "models/ganimation/openface.h"
 
 namespace sga {
 
@@ -33,24 +30,13 @@ class PictureSource {
   std::vector<Picture> pictures_;
 };
 
-/// A picture or table entry without folders and extension: what labels, landmarks and pictures are matched
-/// by.
+/// A picture or table entry without folders, extension and RAF-DB's "_aligned": what labels, landmarks and
+/// pictures are matched by.
 std::string picture_key(const std::string& name);
 
-/// The label of one picture.
-struct FaceLabel {
-  FaceRow row;    ///< of the face OpenFace was surest of
-  int faces = 1;  ///< rows of this picture
-};
-
-/// Labels by picture_key.
-struct FaceLabels {
-  std::unordered_map<std::string, FaceLabel> by_key;
-  std::vector<RejectedRow> rejected;  ///< rows (and, in a folder, files) that cannot be used
-  std::vector<std::string> order;     ///< keys as they came
-};
-/// From one CSV (also .gz) with an image column, or from a folder with one <picture>.csv a picture. Error on
-/// a malformed CSV; in a folder a malformed file is rejected, and it is an Error if all are.
-FaceLabels read_labels(const fs::path& path);
+/// Regular files below `folder`, as paths relative to it, sorted. Error if it cannot be read.
+std::vector<std::string> files_below(const fs::path& folder);
+/// ".csv" of "a/B.CSV"; "" if there is none.
+std::string lower_extension(const std::string& name);
 
 }  // namespace sga

@@ -1,6 +1,7 @@
 // ganimation: train a model of facial expressions, edit photographs with it.
 #include "tools/command.h"
 #include "tools/ganimation_edit.h"
+#include "tools/ganimation_import.h"
 #include "tools/ganimation_train.h"
 
 int main(int argc, char** argv) {
@@ -15,5 +16,6 @@ int main(int argc, char** argv) {
         sga::declare_ganimation_sequence(app);
         sga::declare_ganimation_info(app);
         sga::declare_ganimation_export(app);
+        sga::declare_ganimation_import(app);
       });
 }

@@ -252,7 +252,7 @@ void write_page(const RunFolder& run, const TrainingConfig& c, int64_t iteration
   if (c.band.active())
     page.curves("Weight of the mask", read_metrics(metrics, "step", {"mask_weight"}), "iteration");
   page.curves("Faces a second", read_metrics(metrics, "step", {"images_per_second"}), "iteration");
-  page.curves("Share of the time in which batches are made", read_metrics(metrics, "step", {"data_share"}),
+  page.curves("Share of the time spent waiting for batches", read_metrics(metrics, "step", {"data_share"}),
               "iteration");
   page.curves("Action units of held-out faces: share of variance explained",
               read_metrics(metrics, "step", {"heldout_au_explained"}), "iteration");
@@ -281,6 +281,8 @@ void train(TrainOptions& o, CLI::App& app) {
   if (goes_on) open_folder();  // options that are not given come from there
   use_device(o.common);        // the stored precision, if it was not given
   const FaceSet set(o.data);
+  if (const std::string damage = set.damage(); !damage.empty())
+    std::fprintf(stderr, "warning: %s: %s\n", o.data.c_str(), damage.c_str());
   const std::vector<int64_t> faces = set.indices(true);
   const TrainingConfig config = training_config(o, set, int64_t(faces.size()));
   Trainer trainer(config);
@@ -334,16 +336,14 @@ void train(TrainOptions& o, CLI::App& app) {
   auto saved = Clock::now();
   double gauge = 0.5;
   bool warned = false;
+  BatchLoader loader(sampler, config.batch, config.seed, trainer.iteration());
   int64_t updates = trainer.generator_updates();
-  // Since the last line of metrics: the iteration and time of that, and the seconds batches were made in.
+  // Since the last line of metrics: the iteration, the time, and the seconds waited for batches until then.
   int64_t counted = trainer.iteration();
   auto since = Clock::now();
   double waited = 0;
   while (trainer.iteration() < config.iterations()) {
-    const auto drawing = Clock::now();
-    const Batch batch = sampler.draw(config.batch, trainer.rng());
-    waited += seconds_since(drawing);
-    trainer.step(batch);
+    trainer.step(loader.next());
     const int64_t i = trainer.iteration();
     const bool learned = trainer.generator_updates() > updates;  // else terms of the generator are missing
     updates = trainer.generator_updates();
@@ -356,8 +356,8 @@ void train(TrainOptions& o, CLI::App& app) {
       values.push_back({"seconds", spent + seconds_since(start)});
       values.push_back(
           {"images_per_second", double(i - counted) * double(config.batch) / seconds_since(since)});
-      values.push_back({"data_share", waited / seconds_since(since)});
-      counted = i, since = Clock::now(), waited = 0;
+      values.push_back({"data_share", (loader.waited() - waited) / seconds_since(since)});
+      counted = i, since = Clock::now(), waited = loader.waited();
       if (config.band.active()) values.push_back({"mask_weight", losses.mask_weight});
       log(values);
       char note[64];

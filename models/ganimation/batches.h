@@ -1,12 +1,21 @@
 // Training batches out of a data set of faces.
 #pragma once
-#include <array>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 #include "models/ganimation/face_set.h"
 #include "models/ganimation/training.h"
 
 namespace sga::ganimation {
+
+/// A Batch before it goes to the device.
+struct HostBatch {
+  std::vector<float> images, source_aus, target_aus;
+  Batch to_device(int64_t side) const;
+};
 
 /// Draws faces and target action units, always with replacement. Everything random comes from the Rng given,
 /// so the same state draws the same batch.
@@ -21,8 +30,11 @@ class BatchSampler {
   /// n faces, each mirrored with probability 1/2, and for each the labels of another draw plus U(-0.1,0.1) an
   /// AU.
   Batch draw(int64_t n, Rng& rng) const;
+  /// The same into host memory, which any thread may do.
+  void draw(int64_t n, Rng& rng, HostBatch& to) const;
 
  private:
+  friend class BatchLoader;
   int64_t draw_face(Rng& rng) const;
 
   const FaceSet& set_;
@@ -30,6 +42,40 @@ class BatchSampler {
   std::vector<std::vector<int64_t>> showing_;  ///< for every AU that some face shows, those faces
   double balance_;
   int64_t shift_;
+};
+
+/// Batches assembled ahead of time by a thread of its own. Batch i of a run depends on the seed and i alone:
+/// neither how far ahead the thread is nor where a run was resumed changes it.
+///   BatchLoader loader(sampler, 25, seed, trainer.iteration());
+///   while (...) trainer.step(loader.next());
+class BatchLoader {
+ public:
+  /// Batches `first`, `first` + 1, ... of n faces, up to `ahead` of them waiting. `sampler` and its set must
+  /// outlive this.
+  BatchLoader(const BatchSampler& sampler, int64_t n, uint64_t seed, int64_t first = 0, size_t ahead = 4);
+  ~BatchLoader();
+  BatchLoader(const BatchLoader&) = delete;
+  BatchLoader& operator=(const BatchLoader&) = delete;
+
+  /// The next one, copied to the device. Rethrows what the thread met.
+  Batch next();
+  /// Seconds that next() has spent waiting for the thread.
+  double waited() const { return waited_; }
+
+ private:
+  void work();
+
+  const BatchSampler& sampler_;
+  const int64_t n_, first_;
+  const Rng rng_;
+  std::vector<HostBatch> slots_;  // batch first + k lies in slot k % ahead
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int64_t made_ = 0, taken_ = 0;  // guarded by mutex_
+  bool stop_ = false;
+  std::exception_ptr failure_;
+  double waited_ = 0;
+  std::thread thread_;
 };
 
 /// These faces without mirroring, their own labels as source and target.

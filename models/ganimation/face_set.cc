@@ -1,9 +1,11 @@
 #include "models/ganimation/face_set.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <thread>
 
 #include "engine/byte_order.h"
 #include "engine/checkpoint.h"
@@ -13,7 +15,7 @@ namespace {
 
 constexpr int64_t kHeader = 64, kTrailer = 64;
 constexpr std::string_view kMagic = "SGAFACES", kEnd = "SGAFEND.";
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 constexpr uint64_t kMaxName = 4096;
 
 /// FNV-1a over 8 bytes at a time: several GB/s, and every bit of the input matters. The tail is taken byte by
@@ -92,14 +94,19 @@ void FaceSetWriter::add(const FaceRecord& record, std::span<const uint8_t> rgb) 
             "face set: a picture must have ", recipe_.size, "x", recipe_.size, " RGB pixels, got ",
             rgb.size(), " bytes");
   SGA_CHECK(record.name.size() <= kMaxName, "face set: a name of ", record.name.size(), " bytes is too long");
+  SGA_CHECK(std::isfinite(record.confidence) && std::all_of(record.labels.begin(), record.labels.end(),
+                                                            [](float v) { return std::isfinite(v); }),
+            "face set: a label of ", record.name, " is no finite number");
   file_.write(std::as_bytes(rgb));
-  pixel_checksum_ = checksum(pixel_checksum_, rgb);
   for (float v : record.labels) put_float(table_, v);
   put_float(table_, record.confidence);
   put(table_, static_cast<uint64_t>(record.person), 8);
   put(table_, record.train, 1);
   put(table_, record.name.size(), 4);
   put(table_, record.name);
+  const size_t end = table_.size();
+  put(table_, checksum(kChecksumStart, rgb), 8);
+  pixel_checksum_ = checksum(pixel_checksum_, as_u8(std::span(table_).subspan(end)));
   ++count_;
 }
 
@@ -127,8 +134,8 @@ FaceSet::FaceSet(const fs::path& path) : file_(path) {
   SGA_CHECK(all.size() >= kHeader + kTrailer && holds(all.size() - kEnd.size(), kEnd), "face set ", path,
             ": the file is cut; make it again with facedata prepare");
   const uint64_t version = little_endian(all, 8, 8), side = little_endian(all, 16, 8);
-  SGA_CHECK(version == kVersion, "face set ", path, ": version ", version, ", this program reads version ",
-            kVersion);
+  SGA_CHECK(version == 1 || version == kVersion, "face set ", path, ": version ", version,
+            ", this program reads versions 1 to ", kVersion);
   SGA_CHECK(side >= 16 && side <= 1024, "face set ", path, ": damaged, pictures of ", side, " pixels");
 
   const uint64_t tail = all.size() - kTrailer, count = little_endian(all, tail, 8),
@@ -147,6 +154,7 @@ FaceSet::FaceSet(const fs::path& path) : file_(path) {
   recipe_ = parse_crop_recipe(reader.text());
   SGA_CHECK(static_cast<uint64_t>(recipe_.size) == side, "face set ", path, ": damaged, pictures of ", side,
             " pixels under a recipe for ", recipe_.size);
+  uint64_t sum_of_sums = kChecksumStart;
   for (uint64_t i = 0; i < count; ++i) {
     FaceRecord record;
     for (float& v : record.labels) {
@@ -157,9 +165,16 @@ FaceSet::FaceSet(const fs::path& path) : file_(path) {
     record.person = static_cast<int64_t>(reader.number(8));
     record.train = reader.number(1) != 0;
     record.name = reader.text();
+    if (version > 1) {
+      Bytes sum;
+      put(sum, face_checksums_.emplace_back(reader.number(8)), 8);
+      sum_of_sums = checksum(sum_of_sums, as_u8(sum));
+    }
     records_.push_back(std::move(record));
   }
   SGA_CHECK(reader.empty(), "face set ", path, ": damaged, its table is too long");
+  SGA_CHECK(version == 1 || sum_of_sums == pixel_checksum_, "face set ", path,
+            ": damaged, the checksum of its pictures' checksums is wrong");
 }
 
 const FaceRecord& FaceSet::record(int64_t i) const {
@@ -182,28 +197,68 @@ Image FaceSet::image(int64_t i) const {
 }
 
 std::vector<int64_t> FaceSet::indices(bool train) const {
+  const std::vector<int64_t>& bad = damaged();
   std::vector<int64_t> list;
   for (int64_t i = 0; i < count(); ++i)
-    if (record(i).train == train) list.push_back(i);
+    if (record(i).train == train && !std::binary_search(bad.begin(), bad.end(), i)) list.push_back(i);
   return list;
+}
+
+const std::vector<int64_t>& FaceSet::damaged() const {
+  if (damaged_) return *damaged_;
+  std::vector<uint8_t> bad(face_checksums_.size());
+  std::atomic<size_t> next = 0;
+  {
+    const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, 16u);
+    std::vector<std::jthread> workers;
+    for (unsigned t = 0; t < threads; ++t)
+      workers.emplace_back([&] {
+        for (size_t i; (i = next++) < bad.size();)
+          bad[i] = checksum(kChecksumStart, pixels(static_cast<int64_t>(i))) != face_checksums_[i];
+      });
+  }
+  damaged_.emplace();
+  for (size_t i = 0; i < bad.size(); ++i)
+    if (bad[i]) damaged_->push_back(static_cast<int64_t>(i));
+  return *damaged_;
+}
+
+std::string FaceSet::damage() const {
+  constexpr size_t kNamed = 5;
+  const std::vector<int64_t>& bad = damaged();
+  if (bad.empty()) return "";
+  std::string text =
+      std::to_string(bad.size()) + " of " + std::to_string(count()) +
+      (bad.size() == 1 ? " faces is damaged and left out:" : " faces are damaged and left out:");
+  for (size_t i = 0; i < bad.size() && i < kNamed; ++i) text += (i ? ", " : " ") + record(bad[i]).name;
+  return bad.size() > kNamed ? text + ", ..." : text;
 }
 
 std::vector<float> FaceSet::batch(std::span<const int64_t> indices, std::span<const uint8_t> flip) const {
   SGA_CHECK(flip.empty() || flip.size() == indices.size(), "face set: ", flip.size(), " flip flags for ",
             indices.size(), " pictures");
-  const int64_t n = size();
-  std::vector<float> out(indices.size() * static_cast<size_t>(n * n * 3));
-  float* to = out.data();
-  for (size_t k = 0; k < indices.size(); ++k) {
-    const uint8_t* from = pixels(indices[k]).data();
-    const bool mirrored = !flip.empty() && flip[k] != 0;
-    for (int64_t y = 0; y < n; ++y)
-      for (int64_t x = 0; x < n; ++x, to += 3) {
-        const uint8_t* p = from + (y * n + (mirrored ? n - 1 - x : x)) * 3;
-        for (int c = 0; c < 3; ++c) to[c] = static_cast<float>(p[c]) / 127.5f - 1;
-      }
-  }
+  const auto face = static_cast<size_t>(size() * size() * 3);
+  std::vector<float> out(indices.size() * face);
+  for (size_t k = 0; k < indices.size(); ++k)
+    fill(std::span(out).subspan(k * face, face), indices[k], !flip.empty() && flip[k] != 0);
   return out;
+}
+
+void FaceSet::fill(std::span<float> out, int64_t i, bool flip) const {
+  const std::span<const uint8_t> from = pixels(i);
+  SGA_CHECK(out.size() == from.size(), "face set: room for ", out.size(), " of ", from.size(), " numbers");
+  const auto scaled = [](uint8_t v) { return static_cast<float>(v) / 127.5f - 1; };
+  if (!flip) {
+    std::transform(from.begin(), from.end(), out.begin(), scaled);
+    return;
+  }
+  const int64_t n = size();
+  float* to = out.data();
+  for (int64_t y = 0; y < n; ++y)
+    for (int64_t x = n; x-- > 0; to += 3) {
+      const uint8_t* p = from.data() + (y * n + x) * 3;
+      for (int c = 0; c < 3; ++c) to[c] = scaled(p[c]);
+    }
 }
 
 std::vector<float> FaceSet::labels(std::span<const int64_t> indices) const {
@@ -213,6 +268,7 @@ std::vector<float> FaceSet::labels(std::span<const int64_t> indices) const {
 }
 
 bool FaceSet::pixels_intact() const {
+  if (!face_checksums_.empty()) return damaged().empty();
   uint64_t sum = kChecksumStart;
   for (int64_t i = 0; i < count(); ++i) sum = checksum(sum, pixels(i));
   return sum == pixel_checksum_;

@@ -36,27 +36,41 @@ std::string three_decimals(double v) {
 
 /// Where the cells of a row are.
 struct Columns {
-  explicit Columns(const CsvHeader& header)
+  Columns(const CsvHeader& header, const std::string& name, MissingAus missing)
       : image(image_column(header)),
         face(header.find("face")),
         frame(header.find("frame")),
         success(header.find("success")),
         width(header.size()) {
-    std::vector<std::string> needed = columns('r');
-    needed.insert(needed.begin(), "confidence");
-    intensity = header.require(needed);
-    confidence = intensity[0];
-    intensity.erase(intensity.begin());
+    std::string lacking;
+    const auto find = [&](const std::string& wanted) {
+      const int64_t at = header.find(wanted);
+      if (at < 0) lacking.append(lacking.empty() ? "" : ", ").append(wanted);
+      return at;
+    };
+    confidence = find("confidence");
+    const bool no_confidence = confidence < 0;
+    for (int number : kActionUnitNumbers) intensity.push_back(find(column(number, 'r')));
+    for (size_t i = 0; i < kActionUnitCount; ++i)
+      if (intensity[i] < 0) missing_aus.push_back(kActionUnitNumbers[i]);
+    const bool none = missing_aus.size() == kActionUnitCount;
+    SGA_CHECK(lacking.empty() || (missing == MissingAus::zero && !none && !no_confidence), name,
+              ": these columns are missing: ", lacking,
+              none ? "; expected the table of OpenFace 2, run with -aus"
+                   : "; another version of OpenFace? --missing-aus zero takes absent action units as 0");
     if (face < 0) face = header.find("face_id");
     for (int number : kActionUnitNumbers) presence.push_back(header.find(column(number, 'c')));
     presence.push_back(header.find(column(28, 'c')));
     for (int64_t at : presence) has_presence = has_presence && at >= 0;
+    for (const char* axis : {"x_", "y_"})
+      for (int i = 0; i < 68; ++i) landmarks.push_back(header.find(axis + std::to_string(i)));
+    for (int64_t at : landmarks) has_landmarks = has_landmarks && at >= 0;
   }
-  int64_t image, face, frame, success;
-  size_t confidence = 0, width;
-  std::vector<size_t> intensity;
-  std::vector<int64_t> presence;
-  bool has_presence = true;
+  int64_t image, face, frame, success, confidence = -1;
+  size_t width;
+  std::vector<int64_t> intensity, presence, landmarks;  // -1: absent
+  std::vector<int> missing_aus;
+  bool has_presence = true, has_landmarks = true;
 };
 
 /// Fills `row`; returns why it cannot be used, or "".
@@ -69,10 +83,11 @@ std::string read_row(const std::vector<std::string>& cells, const Columns& at, F
   if (at.frame >= 0 && !parse_number(cell(at.frame), row.frame))
     return "the frame '" + cell(at.frame) + "' is no number";
   if (at.success >= 0 && cell(at.success) != "1") return "OpenFace did not find the face (success is not 1)";
-  if (!parse_number(cells[at.confidence], row.confidence) || row.confidence < 0 || row.confidence > 1)
-    return "the confidence '" + cells[at.confidence] + "' is not in [0,1]";
+  if (!parse_number(cell(at.confidence), row.confidence) || row.confidence < 0 || row.confidence > 1)
+    return "the confidence '" + cell(at.confidence) + "' is not in [0,1]";
   for (size_t i = 0; i < kActionUnitCount; ++i) {
-    const std::string& text = cells[at.intensity[i]];
+    if (at.intensity[i] < 0) continue;
+    const std::string& text = cell(at.intensity[i]);
     double v = 0;
     if (!parse_number(text, v) || v < 0 || v > 5)
       return column(kActionUnitNumbers[i], 'r') + " '" + text + "' is not in [0,5]";
@@ -83,6 +98,15 @@ std::string read_row(const std::vector<std::string>& cells, const Columns& at, F
     if (!parse_number(cell(at.presence[i]), v) || (v != 0 && v != 1))
       return "a presence column holds '" + cell(at.presence[i]) + "' instead of 0 or 1";
     row.presence[i] = v == 1;
+  }
+  if (at.has_landmarks) {
+    row.landmarks.emplace();
+    for (size_t i = 0; i < 136; ++i) {
+      double v = 0;
+      if (!parse_number(cell(at.landmarks[i]), v) || std::abs(v) >= 1e6)
+        return "the landmark '" + cell(at.landmarks[i]) + "' is no place in a picture";
+      (i < 68 ? row.landmarks->x[i] : row.landmarks->y[i - 68]) = static_cast<float>(v);
+    }
   }
   return "";
 }
@@ -95,13 +119,16 @@ ActionUnits FaceRow::action_units() const {
   return values;
 }
 
-FaceTable parse_openface(std::string_view text, const std::string& name) {
+FaceTable parse_openface(std::string_view text, const std::string& name, MissingAus missing) {
   CsvReader csv(text, name);
   const CsvHeader header(csv);
-  const Columns at(header);
+  const Columns at(header, name, missing);
   FaceTable table;
   table.has_image = at.image >= 0;
+  table.has_frame = at.frame >= 0;
   table.has_presence = at.has_presence;
+  table.has_landmarks = at.has_landmarks;
+  table.missing_aus = at.missing_aus;
   for (std::vector<std::string> cells; csv.next(cells);) {
     FaceRow row;
     row.line = csv.line();

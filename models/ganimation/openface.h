@@ -2,6 +2,7 @@
 // rows.
 #pragma once
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -11,6 +12,11 @@
 
 namespace sga {
 
+/// The 68 points of the iBUG scheme in pixels: 0-16 jaw, 17-26 brows, 27-35 nose, 36-47 eyes, 48-67 mouth.
+struct Landmarks {
+  std::array<float, 68> x, y;
+};
+
 /// One face in one picture or video frame.
 struct FaceRow {
   std::string image;        ///< file name, or empty where the file has no such column
@@ -19,8 +25,9 @@ struct FaceRow {
   double confidence = 1;    ///< 0..1
   ActionUnits intensity{};  ///< AUxx_r, 0..5
   std::array<bool, kActionUnitCount + 1>
-      presence{};    ///< AUxx_c of the 17 AUs, then of AU28; only if has_presence
-  int64_t line = 0;  ///< in the file
+      presence{};                        ///< AUxx_c of the 17 AUs, then of AU28; only if has_presence
+  std::optional<Landmarks> landmarks{};  ///< x_0..x_67, y_0..y_67, only if has_landmarks
+  int64_t line = 0;                      ///< in the file
 
   /// The intensities as a network takes them: divided by 5.
   ActionUnits action_units() const;
@@ -35,20 +42,21 @@ struct RejectedRow {
 struct FaceTable {
   std::vector<FaceRow> rows;
   std::vector<RejectedRow> rejected;
-  bool has_image = false, has_presence = false;
+  bool has_image = false, has_frame = false, has_presence = false, has_landmarks = false;
+  std::vector<int> missing_aus;  ///< AUs without a column, which are 0; see MissingAus
 };
+
+/// What to do where a table lacks intensities: versions before OpenFace 2 estimate fewer than 17 AUs.
+enum class MissingAus { refuse, zero };
 
 /// A CSV as FaceLandmarkImg (face, confidence, AUs), FeatureExtraction (frame, face_id, success, AUs among
 /// 714 columns) or a data set (image, confidence, AUs) writes it. Columns are found by name; `image` or
 /// `file` holds the picture. Rows with too few cells, a number that is none, an intensity outside [0,5], a
 /// confidence outside [0,1] or success 0 are rejected with a reason. Error with the names of all missing
-/// columns; Error on a malformed file.
-FaceTable parse_openface(std::string_view text, const std::string& name);
-
-/// The 68 points of the iBUG scheme in pixels: 0-16 jaw, 17-26 brows, 27-35 nose, 36-47 eyes, 48-67 mouth.
-struct Landmarks {
-  std::array<float, 68> x, y;
-};
+/// columns (under MissingAus::zero only of the confidence or of all intensities); Error on a malformed file.
+/// Other columns, such as further AUs, are passed over.
+FaceTable parse_openface(std::string_view text, const std::string& name,
+                         MissingAus missing = MissingAus::refuse);
 
 /// image, x_0..x_67, y_0..y_67 -> points by picture; the first row of a picture counts. Rows with a number
 /// that is none are left out and added to `rejected`.

@@ -59,7 +59,7 @@ FaceRun::FaceRun(const FaceRunOptions& options)
     : options_(checked(options)), model_(options.model.empty() ? default_model() : fs::path(options.model)) {}
 
 ActionUnits FaceRun::source(const FacePhoto& photo) const {
-  if (!options_.source_units.empty()) return read_action_units(options_.source_units, photo.name);
+  if (!options_.source_units.empty()) return read_action_units(options_.source_units, photo.name, photo.box);
   SGA_CHECK(model_.can_estimate(),
             "the face's own action units are needed, which this model cannot estimate; give them with "
             "--source-aus, or use --mode set where there is one");
@@ -67,7 +67,7 @@ ActionUnits FaceRun::source(const FacePhoto& photo) const {
 }
 
 ActionUnits FaceRun::shown_by(const fs::path& file) {
-  if (!has_picture_name(file)) return read_action_units(file, file.filename().string());
+  if (!has_picture_name(file)) return read_action_units(file, {});
   SGA_CHECK(model_.can_estimate(), "the action units of ", file.string(),
             " cannot be read off by this model; give an OpenFace CSV");
   const FacePhoto photo = open(read_file(file), file.string(), 0);
@@ -81,7 +81,11 @@ FacePhoto FaceRun::open(const Bytes& file, const std::string& name, int64_t whic
 }
 
 void FaceRun::each(CLI::App& app, const Plan& plan, const std::string& sheet) {
-  options_.image.empty() ? many(app, plan, sheet) : one(app, plan);
+  try {
+    options_.image.empty() ? many(app, plan, sheet) : one(app, plan);
+  } catch (const Interrupted&) {
+    throw Interrupted("interrupted; the pictures that are written are whole");
+  }
 }
 
 void FaceRun::one(CLI::App& app, const Plan& plan) {

@@ -227,6 +227,18 @@ TEST_F(CliGanimationEdit, ManyPhotographsAndOneBroken) {
       Words{"edit"} + words + Words{"--image", kPhotograph, "--preset", "fear", "--out", at("bad")}, 2,
       "one photograph with --image, or many with --images");
   expect_refused("ganimation", {"edit", "--preset", "fear", "--out", at("bad")}, 2, "--image");
+  // Results would be photographs of the next run, or replace the one that is read.
+  for (const char* place : {"photos", "photos/results", "."})
+    expect_refused("ganimation",
+                   Words{"edit"} + words + Words{"--preset", "fear", "--force", "--out", at(place)}, 1,
+                   "lie in one another");
+  fs::create_directories(folder / "mine");
+  save_png(folder / "mine/fear.png", astronaut());
+  expect_refused("ganimation",
+                 {"edit", "--model", at("model.safetensors"), "--image", at("mine/fear.png"), "--preset",
+                  "fear", "--force", "--out", at("mine")},
+                 1, "lies in --out");
+  EXPECT_EQ(load_image(folder / "mine/fear.png").pixels, astronaut().pixels);
   expect_refused("ganimation", {"edit", "--images", at("none"), "--preset", "fear", "--out", at("bad")}, 1,
                  "none");
 }
@@ -251,6 +263,9 @@ TEST_F(CliGanimationEdit, Grid) {
   refused("grid", {"--aus", "12,13"}, 1, "there is no AU 13");
   refused("grid", {"--levels", "0,1.3"}, 1, "got 1.3");
   refused("grid", {"--levels", "nan"}, 1, "nan");
+  std::string many = "0";
+  for (int i = 0; i < 100; ++i) many += ",0.5";
+  refused("grid", {"--levels", many}, 2, "at most 100");
   refused("grid", {"--levels", "much"}, 2, "--levels");
   refused("grid", {"--mode", "transfer"}, 2, "--mode");
 }
@@ -331,7 +346,7 @@ TEST_F(CliGanimationEdit, Sequence) {
   refused("sequence", {}, 2, "--aus");
   refused("sequence", {"--aus", at("none.csv")}, 1, "none.csv");
   refused("sequence", words + Words{"--from", "5", "--to", "13"}, 1, "holds 1 to 12");
-  refused("sequence", words + Words{"--from", "5", "--to", "5"}, 1, "are not frames of");
+  refused("sequence", words + Words{"--from", "5", "--to", "5"}, 1, "is one frame");
   refused("sequence", words + Words{"--smooth", "-1"}, 2, "--smooth");
   refused("sequence", words + Words{"--fps", "0"}, 2, "--fps");
   write_text(folder / "one.csv", video(1));

@@ -663,6 +663,10 @@ TEST(LabelledSheet, PicturesStandUnderTheirColumns) {
   EXPECT_EQ(reds, 2 * 600);
   EXPECT_EQ(greys, 2 * 100);
   EXPECT_GT(ink, 50);
+  const Image gap = labelled_sheet({{red, {}}}, {"one"}, {"a", "b"});
+  int64_t framed = 0;
+  for (int64_t i = 0; i < gap.height * gap.width; ++i) framed += gap.pixels[size_t(3 * i)] == 0.8f;
+  EXPECT_EQ(framed, 2 * (red.height + red.width) + 4) << "a frame around the only picture";
   EXPECT_NE(error_text([&] { labelled_sheet({{red}}, {"one"}, {"a", "b"}); }), "");
   EXPECT_NE(error_text([&] { labelled_sheet({}, {}, {"a"}); }), "");
 }

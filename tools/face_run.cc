@@ -21,6 +21,14 @@ const FaceRunOptions& checked(const FaceRunOptions& options) {
   return options;
 }
 
+/// Is `path` the folder or below it?
+bool lies_in(const fs::path& path, const fs::path& folder) {
+  std::error_code ignored;
+  const fs::path a = fs::weakly_canonical(path, ignored), b = fs::weakly_canonical(folder, ignored);
+  const fs::path relative = a.lexically_relative(b);
+  return !relative.empty() && *relative.begin() != "..";
+}
+
 /// A folder for each picture of a run: its path without the ending, and with it where two would be one.
 std::vector<std::string> folders_for(const PictureSource& pictures) {
   std::vector<std::string> names;
@@ -89,6 +97,9 @@ void FaceRun::each(CLI::App& app, const Plan& plan, const std::string& sheet) {
 }
 
 void FaceRun::one(CLI::App& app, const Plan& plan) {
+  SGA_CHECK(!lies_in(options_.image, options_.common.out), "the photograph ", options_.image,
+            " lies in --out ", options_.common.out,
+            ", where a result could replace it; choose another --out");
   FacePhoto photo = open(read_file(options_.image), options_.image, options_.face);
   const Job job = plan(photo);
   // Everything that can be refused has been: only now is anything written.
@@ -99,6 +110,9 @@ void FaceRun::one(CLI::App& app, const Plan& plan) {
 }
 
 void FaceRun::many(CLI::App& app, const Plan& plan, const std::string& sheet) {
+  SGA_CHECK(!lies_in(options_.images, options_.common.out) && !lies_in(options_.common.out, options_.images),
+            "--images ", options_.images, " and --out ", options_.common.out,
+            " lie in one another, and results would be taken for photographs; choose another --out");
   const PictureSource pictures(options_.images);
   RunFolder run(options_.common.out, false, options_.common.force);
   run.configure(app);

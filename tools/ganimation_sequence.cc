@@ -47,6 +47,7 @@ Movement read_movement(const SequenceOptions& o, const CLI::App& app) {
   const double rate = table.has_frame ? frame_rate(gunzip_if_needed(read_file(file), name), name) : 0;
   const int64_t last = all.first + int64_t(all.frames.size()) - 1;
   const int64_t from = o.from < 0 ? all.first : o.from, to = o.to < 0 ? last : o.to;
+  SGA_CHECK(from != to, "--from ", from, " --to ", to, " is one frame, and a sequence needs 2");
   SGA_CHECK(from >= all.first && to <= last && from < to, "--from ", from, " --to ", to,
             " are not frames of ", name, ", which holds ", all.first, " to ", last);
   Movement movement{{}, {}, app.count("--fps") > 0 ? o.clip.fps : rate, all.missing, all.people};
@@ -137,8 +138,7 @@ void write(const SequenceOptions& o, const ClipOptions& clip, const Model& model
   const Motion motion = meter.result();
   const double relative = motion.mean_step > 0 ? motion.flicker / motion.mean_step : 0;
   Page page("ganimation sequence: " + fs::path(photo.name).filename().string());
-  if (std::find(clip.formats.begin(), clip.formats.end(), "gif") != clip.formats.end())
-    page.pictures("Clip", {{"sequence.gif", fixed(clip.fps, 2) + " frames a second"}});
+  show_clip(page, "sequence", fixed(clip.fps, 2) + " frames a second", clip);
   page.picture({"sheet.png", "frames"});
   page.table({{"movement", o.table},
               {"frames",

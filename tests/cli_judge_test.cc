@@ -65,6 +65,11 @@ TEST_F(CliJudge, TrainsStopsAndGoesOn) {
   EXPECT_EQ(run_tool("evaluate", training({{"about", at("about.txt")}, {"out", at("again")}})).code, 0);
   EXPECT_TRUE(text_of(folder / "again/judge.safetensors") == whole);
   EXPECT_EQ(run_tool("evaluate", {"au-train", "--resume", "--quiet", "--out", at("run")}).code, 0);
+  EXPECT_TRUE(text_of(folder / "run/judge.safetensors") == whole);
+  const Outcome longer =
+      run_tool("evaluate", {"au-train", "--resume", "--iterations", "8", "--quiet", "--out", at("run")});
+  EXPECT_EQ(longer.code, 0) << longer.err;
+  EXPECT_TRUE(contains(load_checkpoint(folder / "run/judge.safetensors").meta("training"), "8 iterations"));
 }
 
 TEST_F(CliJudge, JudgesGeneratorsBesideACopyAndTheMeanFace) {

@@ -93,7 +93,7 @@ void train(Options& o, CLI::App& app) {
   const auto open_folder = [&] {
     opened.emplace(o.common.out, o.common.resume, o.common.force,
                    OwnFiles{"evaluate au-train", {kJudgeFile, kFacesFile, "index.html"}});
-    opened->configure(app, {"save-minutes", "about"},
+    opened->configure(app, {"save-minutes", "about", "iterations", "precision"},
                       {{"data", [](const fs::path& path) { return FaceSet(path).identity(); }}});
   };
   const bool goes_on = continues_run(o.common);

@@ -460,7 +460,7 @@ void declare_ganimation_train(CLI::App& app) {
       ->check(CLI::Range(int64_t{0}, int64_t{256}));
   train_app->add_option(
       "--attention-band", o->band,
-      "Mean attention a face may have without paying for it, LOW,HIGH, or off (improved 0.5,0.9)");
+      "Mean attention a face may have without paying for it, LOW,HIGH, or off (improved 0.3,0.93)");
   train_app->add_option("--save-minutes", o->save_minutes, "Minutes between checkpoints and contact sheets")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -127,7 +127,7 @@ TrainingConfig recipe(const std::string& name, int64_t size) {
   if (name == "improved") {
     c.generator.upsample = Upsample::resize;
     c.weights.identity = 5;
-    c.band = {0.5, 0.9};
+    c.band = {0.3, 0.93};
     c.shift = std::max<int64_t>(1, size / 20);
   }
   return c;

@@ -278,6 +278,31 @@ TEST_F(CliFacedataImport, CropsThatDoNotFitThePictures) {
   expect_refusal(words + Words{"--layout", "ffhq"}, 2, "--layout");
 }
 
+TEST_F(CliFacedataImport, TrainingAndUseCutTheSame) {
+  folder_of("photos");
+  fs::copy_file(kPhotograph, folder / "photos/astronaut.png");
+  write_text(folder / "labels.csv", openface_header() + openface_line("astronaut.png", 0.95, {}));
+  for (const std::string crop : {"box", "eyes"}) {
+    const FaceSet set = prepared({"--images", at("photos"), "--labels", at("labels.csv"), "--crop", crop});
+    ASSERT_EQ(set.count(), 1);
+    EXPECT_EQ(set.recipe(), (CropRecipe{"detector", 1.5, 32, crop}));
+    const Outcome train =
+        run_tool("ganimation", {"train",    "--data",   at("a.sgd"),  "--out",   at(crop),
+                                "--recipe", "small",    "--conv-dim", "4",       "--critic-dim",
+                                "4",        "--blocks", "1",          "--batch", "1",
+                                "--steps",  "2",        "--device",   "cpu",     "--quiet"});
+    ASSERT_EQ(train.code, 0) << train.err;
+    const Outcome edit = run_tool(
+        "ganimation", {"edit", "--image", kPhotograph, "--model", at(crop + "/model.safetensors"), "--preset",
+                       "happiness", "--out", at("edit_" + crop), "--device", "cpu", "--quiet"});
+    ASSERT_EQ(edit.code, 0) << edit.err;
+    const Image used = load_image(folder / ("edit_" + crop) / "crop.png"), trained = set.image(0);
+    ASSERT_EQ(used.pixels.size(), trained.pixels.size());
+    for (size_t i = 0; i < used.pixels.size(); ++i)
+      ASSERT_NEAR(used.pixels[i], trained.pixels[i], 1e-6) << crop;
+  }
+}
+
 TEST_F(CliFacedataImport, OnePictureOfOnePerson) {
   folder_of("photos");
   picture("photos/a.png");

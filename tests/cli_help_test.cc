@@ -70,6 +70,8 @@ TEST(CliHelp, EverySubcommandExplainsItsOptions) {
                                    {"ganimation", "info"},
                                    {"singanimation", "expand"},
                                    {"facedata", "prepare"},
+                                   {"facedata", "split"},
+                                   {"facedata", "doctor"},
                                    {"evaluate", "swd"},
                                    {"evaluate", "sifid"},
                                    {"evaluate", "psnr"}})
@@ -145,14 +147,19 @@ TEST(CliHelp, OptionsAndDefaultsAreShown) {
                                  {"--json", "report"},
                                  {"--weights", "shipped"}});
   expect({"facedata", "prepare"}, {{"--images", "REQUIRED"},
-                                   {"--labels", "not needed with"},
+                                   {"--layout", "=plain"},
+                                   {"--labels", "OpenFace CSV"},
+                                   {"--frames", "=auto"},
+                                   {"--missing-aus", "=refuse"},
+                                   {"--crop", "eyes"},
                                    {"--landmarks", "faces are searched for"},
                                    {"--identity", "nobody is both"},
                                    {"--size", "=128"},
                                    {"--confidence", "=0.88"},
                                    {"--margin", "=1.5"},
-                                   {"--split", "(0.8"},
+                                   {"--split", "0.8"},
                                    {"--seed", "=0"}});
+  expect({"facedata", "split"}, {{"--share", "=0.8"}, {"--by", "=person"}, {"--seed", "=0"}});
 }
 
 TEST(CliHelp, SlipsNameTheNearestWord) {

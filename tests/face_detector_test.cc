@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/error_text.h"
 #include "tests/temp_folder.h"
+#include "tools/face_photo.h"
 
 namespace sga {
 namespace {
@@ -101,6 +103,47 @@ TEST(FaceDetector, SaysWhatIsMissing) {
     write_file(folder / name, std::string_view("not xml"));
   EXPECT_NE(error_text([&] { FaceDetector detector(folder.path()); }).find("cannot read the face cascade"),
             std::string::npos);
+}
+
+TEST(FaceDetector, SameFacesByAnyNumberOfThreads) {
+  Image two = astronaut();
+  const Image second = resize_image(two, 256, 256);
+  for (int64_t y = 0; y < 256; ++y) std::copy_n(second.at(y, 0), 256 * 3, two.at(256 + y, 0));
+  const std::vector<FaceRectangle> one = FaceDetector({}, 1).detect(two, true);
+  ASSERT_EQ(one.size(), 2u);
+  EXPECT_GT(one[0].width, one[1].width);
+  for (int i = 0; i < 5; ++i) {
+    const std::vector<FaceRectangle> many = FaceDetector({}, 2).detect(two, true);
+    ASSERT_EQ(many.size(), 2u);
+    for (size_t k = 0; k < 2; ++k) {
+      EXPECT_EQ(many[k].x, one[k].x);
+      EXPECT_EQ(many[k].y, one[k].y);
+      EXPECT_EQ(many[k].width, one[k].width);
+    }
+  }
+  FaceDetector({}, 1);  // as the other tests have it
+}
+
+TEST(FacePhoto, WarnsOfTiltedAndUnlikeHalves) {
+  const Image photo = astronaut();
+  FaceRectangle face = FaceDetector().detect(photo).at(0);
+  EXPECT_EQ(pose_warning(photo, face), "");
+  face.eyes = {{{100, 100}, {120, 120}}};
+  EXPECT_NE(pose_warning(photo, face).find("tilted by 45 degrees"), std::string::npos);
+
+  face.eyes.reset();
+  Image mirrored = photo, ramp = photo;
+  const auto axis = static_cast<int64_t>(face.x + face.width / 2);
+  for (int64_t y = 0; y < photo.height; ++y)
+    for (int64_t x = 0; x < photo.width; ++x)
+      for (int64_t c = 0; c < 3; ++c) {
+        ramp.at(y, x)[c] = float(x) / float(photo.width);
+        if (x >= axis && 2 * axis - 1 - x >= 0) mirrored.at(y, x)[c] = photo.at(y, 2 * axis - 1 - x)[c];
+      }
+  EXPECT_GT(mirror_likeness(mirrored, face), 0.98);
+  EXPECT_EQ(pose_warning(mirrored, face), "") << "closed eyes are no pose";
+  EXPECT_LT(mirror_likeness(ramp, face), 0);
+  EXPECT_NE(pose_warning(ramp, face).find("turned to the side"), std::string::npos);
 }
 
 }  // namespace

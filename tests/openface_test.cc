@@ -291,5 +291,19 @@ TEST(Identities, AreNumbers) {
       contains(error_text([] { parse_identities("image,identity\na.jpg,-1\n", "i.csv"); }), "i.csv, line 2"));
 }
 
+TEST(ActionUnits, OneSideAlone) {
+  const Expression smirk = parse_action_units("R12=0.3,AU6=.2,RAU14=.6");
+  EXPECT_EQ(smirk.side, Side::right);
+  for (int unit : {12, 14}) EXPECT_TRUE(smirk.one_sided[size_t(index_of(unit))]) << unit;
+  EXPECT_FALSE(smirk.one_sided[size_t(index_of(6))]);
+  EXPECT_EQ(to_text(smirk), "6=0.2,R12=0.3,R14=0.6");
+  EXPECT_EQ(parse_action_units("L12=0.3").side, Side::left);
+  EXPECT_EQ(parse_action_units("12=0.3").side, Side::both);
+  EXPECT_TRUE(error_text([] { parse_action_units("R12=0.3,L14=0.6"); }).find("on the other side") !=
+              std::string::npos);
+  EXPECT_NE(error_text([] { parse_action_units("R12=0.3,12=0.6"); }), "");
+  EXPECT_NE(error_text([] { parse_action_units("X12=0.3"); }), "");
+}
+
 }  // namespace
 }  // namespace sga

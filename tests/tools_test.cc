@@ -17,6 +17,7 @@
 #include "tools/png_writer.h"
 #include "tools/progress.h"
 #include "tools/run_folder.h"
+#include "tools/sheet.h"
 
 namespace sga {
 namespace {
@@ -630,6 +631,44 @@ TEST(PngWriter, AllOrNothing) {
   EXPECT_EQ(contents(folder.path()).size(), 1u) << "no temporary file is left";
   EXPECT_THROW(PngWriter(file, 70'000, 1, 3), Error);
   EXPECT_THROW(PngWriter(file, 1, 1, 5), Error);
+}
+
+TEST(PngWriter, PiecesDoNotDependOnHowRowsCome) {
+  const TempFolder folder;
+  const Image image = pattern(3000, 700, 3);  // three pieces
+  write_png(folder / "once.png", image);
+  PngWriter writer(folder / "rows.png", image.height, image.width, 3);
+  for (int64_t top = 0; top < image.height; top += 7)
+    writer.write(rows_of(image, top, std::min<int64_t>(7, image.height - top)));
+  writer.commit();
+  EXPECT_EQ(read_file(folder / "once.png"), read_file(folder / "rows.png"));
+  EXPECT_EQ(load_image(folder / "once.png").pixels, image.pixels);
+}
+
+TEST(LabelledSheet, PicturesStandUnderTheirColumns) {
+  const Image red{20, 30, 3, [] {
+                    std::vector<float> v;
+                    for (int i = 0; i < 600; ++i) v.insert(v.end(), {1, 0, 0});
+                    return v;
+                  }()};
+  const Image grey{10, 10, 1, std::vector<float>(100, 0.5f)};
+  const Image sheet = labelled_sheet({{red, grey}, {grey, red}}, {"one", "two words and more"}, {"a", "b"});
+  int64_t reds = 0, greys = 0, ink = 0;
+  for (int64_t i = 0; i < sheet.height * sheet.width; ++i) {
+    const float* p = sheet.pixels.data() + 3 * i;
+    reds += p[0] == 1 && p[1] == 0;
+    greys += p[0] == 0.5f;
+    ink += p[0] == 0.1f;
+  }
+  EXPECT_EQ(reds, 2 * 600);
+  EXPECT_EQ(greys, 2 * 100);
+  EXPECT_GT(ink, 50);
+  const Image gap = labelled_sheet({{red, {}}}, {"one"}, {"a", "b"});
+  int64_t framed = 0;
+  for (int64_t i = 0; i < gap.height * gap.width; ++i) framed += gap.pixels[size_t(3 * i)] == 0.8f;
+  EXPECT_EQ(framed, 2 * (red.height + red.width) + 4) << "a frame around the only picture";
+  EXPECT_NE(error_text([&] { labelled_sheet({{red}}, {"one"}, {"a", "b"}); }), "");
+  EXPECT_NE(error_text([&] { labelled_sheet({}, {}, {"a"}); }), "");
 }
 
 }  // namespace

@@ -46,6 +46,14 @@ ClipSize clip_size(const Image& photo, const ClipOptions& options) {
   return {scaled(photo.height), scaled(photo.width), scale};
 }
 
+void show_clip(Page& page, const std::string& name, const std::string& caption, const ClipOptions& options) {
+  const std::string video = wants(options, "mp4") ? name + ".mp4" : "";
+  if (wants(options, "gif"))
+    page.pictures("Clip", {{name + ".gif", caption + (video.empty() ? "" : "; also " + video)}});
+  else
+    page.paragraph("Clip: " + video + ", " + caption);
+}
+
 ClipWriter::ClipWriter(const fs::path& path, const std::vector<Image>& examples, const ClipOptions& options)
     : path_(path) {
   const int64_t height = examples.at(0).height, width = examples[0].width;

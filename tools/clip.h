@@ -7,6 +7,7 @@
 
 #include "tools/command.h"
 #include "tools/gif.h"
+#include "tools/page.h"
 #include "tools/video.h"
 
 namespace sga {
@@ -29,6 +30,9 @@ struct ClipSize {
   double scale;
 };
 ClipSize clip_size(const Image& photo, const ClipOptions& options);
+
+/// The clip `name` without ending on a page beside it; an MP4, which the page does not play, by its name.
+void show_clip(Page& page, const std::string& name, const std::string& caption, const ClipOptions& options);
 
 /// `path` without ending; .gif and .mp4 are added. Both are there whole or not at all.
 class ClipWriter {

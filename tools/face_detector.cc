@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <opencv2/core.hpp>
+#include <opencv2/core/utility.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/objdetect.hpp>
 #include <tuple>
@@ -119,7 +120,7 @@ FaceDetector::FaceDetector(const fs::path& folder, int threads) : cascades_(std:
   load(cascades_->face, place / kFace);
   load(cascades_->eye, place / kEye);
   load(cascades_->open_eye, place / kOpenEye);
-  cv::setNumThreads(threads);
+  cv::setNumThreads(std::min(threads, cv::getNumberOfCPUs()));
 }
 FaceDetector::~FaceDetector() = default;
 FaceDetector::FaceDetector(FaceDetector&&) noexcept = default;

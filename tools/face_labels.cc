@@ -106,7 +106,9 @@ std::string name_frames(const LabelSource& source, const PictureSource& pictures
   return way;
 }
 
-FaceTable table_of(const LabelSource& source) {
+}  // namespace
+
+FaceTable read_face_table(const LabelSource& source) {
   const std::string name = source.path.filename().string();
   const Bytes file = read_file(source.path);
   if (file[0] == std::byte{0x80}) return parse_aus_pickle(file, name);
@@ -116,12 +118,10 @@ FaceTable table_of(const LabelSource& source) {
   return csv ? parse_openface(text, name, source.missing) : parse_aus_text(text, name);
 }
 
-}  // namespace
-
 FaceLabels read_labels(const LabelSource& source, const PictureSource& pictures) {
   std::error_code ignored;
   if (fs::is_directory(source.path, ignored)) return labels_of_folder(source);
-  FaceTable table = table_of(source);
+  FaceTable table = read_face_table(source);
   FaceLabels labels;
   if (!table.has_image && table.has_frame) {
     labels.matched = name_frames(source, pictures, table.rows);

@@ -33,6 +33,9 @@ struct LabelSource {
   std::string frames = "auto";
 };
 
+/// One file of any of the kinds below, as it is.
+FaceTable read_face_table(const LabelSource& source);
+
 /// From a folder with one <picture>.csv of OpenFace a picture, or from one file, known by its content:
 ///   CSV (also .gz) with an image column, with a frame column (FeatureExtraction), or of one picture
 ///   aus_openface.pkl, aus_dataset.pkl; lines of a picture and 17 numbers: see aus_files.h

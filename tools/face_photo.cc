@@ -6,7 +6,6 @@
 
 #include "tools/command.h"
 #include "tools/face_labels.h"
-#include "tools/gzip.h"
 
 namespace sga {
 namespace {
@@ -19,16 +18,18 @@ constexpr double kTilt = 20;  // degrees
 constexpr double kUnlike = 0.45;
 constexpr double kOtherFace = 1.0 / 3;  // smaller ones beside a face are more often errors than people
 
-ActionUnits surest(const FaceTable& table, const std::string& name) {
-  SGA_CHECK(!table.rows.empty(), name, " holds no usable row",
-            table.rejected.empty() ? "" : "; the first: " + table.rejected.front().reason);
-  for (const FaceRow& row : table.rows)
-    SGA_CHECK(row.frame == table.rows.front().frame, name,
-              " holds the frames of a video, and a photograph has one; give a CSV of one picture, or see "
-              "ganimation sequence");
-  return std::max_element(table.rows.begin(), table.rows.end(),
-                          [](const FaceRow& a, const FaceRow& b) { return a.confidence < b.confidence; })
-      ->action_units();
+bool lies_in(const Landmarks& points, const FaceBox& box) {
+  double x = 0, y = 0;
+  for (size_t i = 0; i < points.x.size(); ++i) x += double(points.x[i]), y += double(points.y[i]);
+  const Point at = to_crop(box, x / double(points.x.size()), y / double(points.x.size()));
+  return at.x > 0 && at.x < 1 && at.y > 0 && at.y < 1;
+}
+
+/// The table of one picture in a folder: that of its name.
+fs::path table_in(const fs::path& folder, const std::string& picture) {
+  for (const std::string& name : files_below(folder))
+    if (lower_extension(name) == ".csv" && picture_key(name) == picture_key(picture)) return folder / name;
+  fail(folder.string(), " holds no usable row for ", picture, ": there is no ", picture_key(picture), ".csv");
 }
 
 }  // namespace
@@ -88,18 +89,31 @@ FacePhoto find_face(Image photo, const std::string& name, const std::string& cro
   return {name, std::move(photo), box_from_detection(face, parse_crop_recipe(crop_recipe))};
 }
 
-ActionUnits read_action_units(const fs::path& table, const std::string& picture) {
+ActionUnits read_action_units(const fs::path& table, const std::string& picture,
+                              const std::optional<FaceBox>& box) {
   std::error_code ignored;
-  const std::string name = table.filename().string();
-  if (!fs::is_directory(table, ignored)) {
-    const FaceTable rows = parse_openface(gunzip_if_needed(read_file(table), name), name);
-    if (!rows.has_image) return surest(rows, name);
+  const bool folder = fs::is_directory(table, ignored);
+  const fs::path file = folder ? table_in(table, picture) : table;
+  const FaceTable all = read_face_table({file});
+  std::vector<FaceRow> rows;
+  for (const FaceRow& row : all.rows)
+    if (!all.has_image || folder || picture.empty() || picture_key(row.image) == picture_key(picture))
+      rows.push_back(row);
+  SGA_CHECK(!rows.empty(), file.string(), " holds no usable row for ", picture.empty() ? "a face" : picture,
+            all.rejected.empty() ? "" : "; the first that is not: " + all.rejected.front().reason);
+  for (const FaceRow& row : rows) {
+    SGA_CHECK(row.frame == rows.front().frame, file.string(),
+              " holds the frames of a video, and a photograph has one; give a table of one picture, or see "
+              "ganimation sequence");
+    SGA_CHECK(!picture.empty() || row.image == rows.front().image, file.string(),
+              " holds rows for several pictures; give a table of one");
   }
-  const fs::path folder = fs::path(picture).parent_path();
-  const FaceLabels labels = read_labels({table}, PictureSource(folder.empty() ? "." : folder));
-  const auto at = labels.by_key.find(picture_key(picture));
-  SGA_CHECK(at != labels.by_key.end(), table.string(), " holds no usable row for ", picture);
-  return at->second.row.action_units();
+  const auto rank = [&](const FaceRow& row) {
+    return std::pair(box && row.landmarks && lies_in(*row.landmarks, *box), row.confidence);
+  };
+  return std::max_element(rows.begin(), rows.end(),
+                          [&](const FaceRow& a, const FaceRow& b) { return rank(a) < rank(b); })
+      ->action_units();
 }
 
 }  // namespace sga

@@ -29,9 +29,11 @@ double mirror_likeness(const Image& photo, const FaceRectangle& face);
 /// found, in a face whose halves are unlike.
 std::string pose_warning(const Image& photo, const FaceRectangle& face);
 
-/// The action units of one picture by an OpenFace CSV without a column of pictures (of several faces the
-/// surest), by one with such a column, or by a folder with one CSV a picture. Error if it holds none for
-/// `picture`, or the frames of a video.
-ActionUnits read_action_units(const fs::path& table, const std::string& picture);
+/// The action units of one picture by a table of any kind face_labels.h knows, with a column of pictures or
+/// of one picture alone, or by a folder with one CSV a picture. Of several faces that whose landmarks lie in
+/// `box` counts, where there are landmarks and a box, else the surest. Error if there is no usable row for
+/// `picture` (empty: the only one there is), or if it holds the frames of a video.
+ActionUnits read_action_units(const fs::path& table, const std::string& picture,
+                              const std::optional<FaceBox>& box = {});
 
 }  // namespace sga

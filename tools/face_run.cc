@@ -21,6 +21,14 @@ const FaceRunOptions& checked(const FaceRunOptions& options) {
   return options;
 }
 
+/// Is `path` the folder or below it?
+bool lies_in(const fs::path& path, const fs::path& folder) {
+  std::error_code ignored;
+  const fs::path a = fs::weakly_canonical(path, ignored), b = fs::weakly_canonical(folder, ignored);
+  const fs::path relative = a.lexically_relative(b);
+  return !relative.empty() && *relative.begin() != "..";
+}
+
 /// A folder for each picture of a run: its path without the ending, and with it where two would be one.
 std::vector<std::string> folders_for(const PictureSource& pictures) {
   std::vector<std::string> names;
@@ -59,7 +67,7 @@ FaceRun::FaceRun(const FaceRunOptions& options)
     : options_(checked(options)), model_(options.model.empty() ? default_model() : fs::path(options.model)) {}
 
 ActionUnits FaceRun::source(const FacePhoto& photo) const {
-  if (!options_.source_units.empty()) return read_action_units(options_.source_units, photo.name);
+  if (!options_.source_units.empty()) return read_action_units(options_.source_units, photo.name, photo.box);
   SGA_CHECK(model_.can_estimate(),
             "the face's own action units are needed, which this model cannot estimate; give them with "
             "--source-aus, or use --mode set where there is one");
@@ -67,7 +75,7 @@ ActionUnits FaceRun::source(const FacePhoto& photo) const {
 }
 
 ActionUnits FaceRun::shown_by(const fs::path& file) {
-  if (!has_picture_name(file)) return read_action_units(file, file.filename().string());
+  if (!has_picture_name(file)) return read_action_units(file, {});
   SGA_CHECK(model_.can_estimate(), "the action units of ", file.string(),
             " cannot be read off by this model; give an OpenFace CSV");
   const FacePhoto photo = open(read_file(file), file.string(), 0);
@@ -81,10 +89,17 @@ FacePhoto FaceRun::open(const Bytes& file, const std::string& name, int64_t whic
 }
 
 void FaceRun::each(CLI::App& app, const Plan& plan, const std::string& sheet) {
-  options_.image.empty() ? many(app, plan, sheet) : one(app, plan);
+  try {
+    options_.image.empty() ? many(app, plan, sheet) : one(app, plan);
+  } catch (const Interrupted&) {
+    throw Interrupted("interrupted; the pictures that are written are whole");
+  }
 }
 
 void FaceRun::one(CLI::App& app, const Plan& plan) {
+  SGA_CHECK(!lies_in(options_.image, options_.common.out), "the photograph ", options_.image,
+            " lies in --out ", options_.common.out,
+            ", where a result could replace it; choose another --out");
   FacePhoto photo = open(read_file(options_.image), options_.image, options_.face);
   const Job job = plan(photo);
   // Everything that can be refused has been: only now is anything written.
@@ -95,6 +110,9 @@ void FaceRun::one(CLI::App& app, const Plan& plan) {
 }
 
 void FaceRun::many(CLI::App& app, const Plan& plan, const std::string& sheet) {
+  SGA_CHECK(!lies_in(options_.images, options_.common.out) && !lies_in(options_.common.out, options_.images),
+            "--images ", options_.images, " and --out ", options_.common.out,
+            " lie in one another, and results would be taken for photographs; choose another --out");
   const PictureSource pictures(options_.images);
   RunFolder run(options_.common.out, false, options_.common.force);
   run.configure(app);

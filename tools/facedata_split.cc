@@ -86,7 +86,9 @@ void split(const SplitOptions& o) {
       std::fprintf(stderr, "warning: no face is left %s\n", train ? "to train on" : "to test with");
     std::printf("%-6s %6lld faces of %s people\n", train ? "train" : "test",
                 static_cast<long long>(sides[train].faces),
-                sides[train].people.empty() ? "unknown" : std::to_string(sides[train].people.size()).c_str());
+                sides[train].people.empty() && sides[train].faces > 0
+                    ? "unknown"
+                    : std::to_string(sides[train].people.size()).c_str());
   }
 }
 

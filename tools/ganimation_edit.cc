@@ -2,6 +2,7 @@
 #include "tools/ganimation_edit.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 
@@ -59,10 +60,11 @@ struct NamedTarget {
   Target target;
 };
 
+/// What a face shows, to a thousandth: estimates are no surer.
 Expression expression_of(const ActionUnits& units) {
   Expression expression;
   expression.name = "transfer";
-  expression.values = units;
+  for (size_t i = 0; i < units.size(); ++i) expression.values[i] = std::round(units[i] * 1000) / 1000;
   expression.listed.fill(true);
   return expression;
 }

@@ -50,7 +50,7 @@ void write(const Model& model, FacePhoto& photo, const std::vector<Expression>& 
   const FaceView view = view_of(photo.photo, photo.box, kCell);
   rows[0].push_back(small(photo.photo));
   rows[1].push_back(view.picture);
-  rows[2].push_back(Image{1, 1, 1, {1}});  // a photograph has no mask
+  rows[2].emplace_back();  // a photograph has no mask
   Page page("ganimation emotions: " + fs::path(photo.name).filename().string());
   page.picture({kSheetFile, "photographs, faces, attention (white keeps)"});
   for (size_t i = 0; i < targets.size(); ++i) {

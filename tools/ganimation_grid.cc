@@ -13,7 +13,8 @@ namespace {
 
 using namespace ganimation;
 
-constexpr int64_t kCell = 160;  // pixels of a face on the sheet
+constexpr int64_t kCell = 160;     // pixels of a face on the sheet
+constexpr size_t kMaxCells = 100;  // a row or column of it
 
 struct GridOptions {
   FaceRunOptions run;
@@ -75,6 +76,9 @@ void write(const GridOptions& o, const Model& model, const FacePhoto& photo, con
 
 void grid(const GridOptions& o, CLI::App& app) {
   if (o.units.empty() || o.levels.empty()) throw UsageError("nothing to do: name --aus and --levels");
+  if (o.units.size() > kMaxCells || o.levels.size() > kMaxCells)
+    throw UsageError("a sheet has at most " + std::to_string(kMaxCells) +
+                     " rows and columns; name fewer --aus and --levels");
   std::vector<Expression> expressions;  // in rows
   for (int unit : o.units)
     for (float level : o.levels) {

@@ -81,8 +81,7 @@ void write(const InterpolateOptions& o, const ClipOptions& clip, const Model& mo
   save_png(folder / "strip.png", labelled_sheet(rows, {"face", "attention"}, columns));
   Page page("ganimation interpolate: " + fs::path(photo.name).filename().string());
   page.picture({"strip.png", "from the photograph to " + o.target});
-  for (const std::string& format : clip.formats)
-    if (format == "gif") page.pictures("Clip", {{"clip.gif", "forth and back"}});
+  show_clip(page, "clip", "forth and back", clip);
   page.heading("Smoothness, over " + std::to_string(o.frames) + " frames");
   page.table({{"mean step, in levels of 255", fixed(motion.mean_step, 3)},
               {"largest step / mean step (1: even)", fixed(unevenness, 2)},

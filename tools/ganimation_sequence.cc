@@ -6,6 +6,7 @@
 
 #include "models/ganimation/au_sequence.h"
 #include "tools/clip.h"
+#include "tools/face_labels.h"
 #include "tools/face_run.h"
 #include "tools/ganimation_edit.h"
 #include "tools/gzip.h"
@@ -40,13 +41,16 @@ struct Movement {
 
 Movement read_movement(const SequenceOptions& o, const CLI::App& app) {
   const fs::path file(o.table);
-  const AuSequence all = parse_au_sequence(gunzip_if_needed(read_file(file), file.filename().string()),
-                                           file.filename().string());
+  const std::string name = file.filename().string();
+  const FaceTable table = read_face_table({file});
+  const AuSequence all = make_au_sequence(table, name);
+  const double rate = table.has_frame ? frame_rate(gunzip_if_needed(read_file(file), name), name) : 0;
   const int64_t last = all.first + int64_t(all.frames.size()) - 1;
   const int64_t from = o.from < 0 ? all.first : o.from, to = o.to < 0 ? last : o.to;
+  SGA_CHECK(from != to, "--from ", from, " --to ", to, " is one frame, and a sequence needs 2");
   SGA_CHECK(from >= all.first && to <= last && from < to, "--from ", from, " --to ", to,
-            " are not frames of ", file.filename().string(), ", which holds ", all.first, " to ", last);
-  Movement movement{{}, {}, app.count("--fps") > 0 ? o.clip.fps : all.rate, all.missing, all.people};
+            " are not frames of ", name, ", which holds ", all.first, " to ", last);
+  Movement movement{{}, {}, app.count("--fps") > 0 ? o.clip.fps : rate, all.missing, all.people};
   if (movement.rate <= 0) movement.rate = o.clip.fps;
   int64_t every = 1;  // a GIF shows at most kMaxGifRate frames a second
   if (movement.rate > kMaxGifRate) every = static_cast<int64_t>(std::ceil(movement.rate / kMaxGifRate));
@@ -134,8 +138,7 @@ void write(const SequenceOptions& o, const ClipOptions& clip, const Model& model
   const Motion motion = meter.result();
   const double relative = motion.mean_step > 0 ? motion.flicker / motion.mean_step : 0;
   Page page("ganimation sequence: " + fs::path(photo.name).filename().string());
-  if (std::find(clip.formats.begin(), clip.formats.end(), "gif") != clip.formats.end())
-    page.pictures("Clip", {{"sequence.gif", fixed(clip.fps, 2) + " frames a second"}});
+  show_clip(page, "sequence", fixed(clip.fps, 2) + " frames a second", clip);
   page.picture({"sheet.png", "frames"});
   page.table({{"movement", o.table},
               {"frames",
@@ -178,7 +181,10 @@ void sequence(const SequenceOptions& o, CLI::App& app) {
 void declare_ganimation_sequence(CLI::App& app) {
   auto o = std::make_shared<SequenceOptions>();
   CLI::App* sub = app.add_subcommand("sequence", "Let a photograph move by the action units of a video");
-  sub->add_option("--aus", o->table, "CSV of OpenFace's FeatureExtraction, one row a frame")->required();
+  sub->add_option(
+         "--aus", o->table,
+         "Table of a video: the CSV of OpenFace's FeatureExtraction, or lines of a picture and 17 numbers")
+      ->required();
   sub->add_option("--mode", o->mode,
                   "set: the video's units; add: their change since the first frame, on top of the face's own")
       ->check(CLI::IsMember({"set", "add"}))

@@ -195,7 +195,9 @@ RunFolder::RunFolder(const fs::path& path, bool resume, bool force, const OwnFil
             " is a file, not a folder; choose another --out");
   const bool holds = is_there(path) && holds_files(path);
   SGA_CHECK(!holds || resume || force, "the folder ", path.string(),
-            " is not empty; give --force to start anew, another --out, or --resume, where there is one, to go on");
+            " is not empty; give another --out, --force to start anew, or, to a command that has it, "
+            "--resume to go on "
+            "with its run");
   SGA_CHECK(!holds || force || is_there(path / kConfig), "--resume: ", path.string(),
             " holds files but no run (config.json is missing); choose another --out");
   if (holds && force) keep_inputs(files_of_the_run_before(path, own), inputs);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kGap = 6;              // pixels between cells and around them
 constexpr int64_t kNameCharacters = 13;  // a name of a row is broken at this width
-constexpr float kInk = 0.1f;
+constexpr float kInk = 0.1f, kFrame = 0.8f;
 
 /// `text` in lines of at most `characters`, broken at blanks where there are any.
 std::vector<std::string> lines_of(std::string text, size_t characters) {
@@ -69,8 +69,11 @@ Image labelled_sheet(const std::vector<std::vector<Image>>& rows, const std::vec
     const int64_t y = top + int64_t(i) * (cell_h + kGap);
     draw_lines(sheet, y + kGap, kGap, row_lines[i], scale);
     for (size_t j = 0; j < columns.size(); ++j) {
+      if (rows[i][j].pixels.empty()) continue;
       const Image image = convert_channels(rows[i][j], 3);
       const int64_t x = left + int64_t(j) * (cell_w + kGap);
+      for (int64_t k = -1; k <= image.height; ++k)
+        std::fill_n(sheet.at(y + k, x - 1), (image.width + 2) * 3, kFrame);
       for (int64_t k = 0; k < image.height; ++k)
         std::copy_n(image.at(k, 0), image.width * 3, sheet.at(y + k, x));
     }

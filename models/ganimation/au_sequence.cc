@@ -5,15 +5,28 @@
 #include <map>
 
 #include "models/ganimation/csv.h"
-#include "models/ganimation/openface.h"
 
 namespace sga {
 namespace {
 
 constexpr int64_t kMostFrames = 1'000'000;
 
-/// Frames a second between the first and the last row that have a number and a time.
-double rate_of(std::string_view text, const std::string& name) {
+/// d(a, b), and d(c - b, b - a) where there is a c.
+double distance(const Image& a, const Image& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(double(b.pixels[i]) - double(a.pixels[i]));
+  return 255 * sum / double(a.pixels.size());
+}
+double turn(const Image& a, const Image& b, const Image& c) {
+  double sum = 0;
+  for (size_t i = 0; i < a.pixels.size(); ++i)
+    sum += std::abs(double(c.pixels[i]) - 2 * double(b.pixels[i]) + double(a.pixels[i]));
+  return 255 * sum / double(a.pixels.size());
+}
+
+}  // namespace
+
+double frame_rate(std::string_view text, const std::string& name) {
   CsvReader csv(text, name);
   const CsvHeader header(csv);
   const int64_t frame_at = header.find("frame"), time_at = header.find("timestamp");
@@ -35,29 +48,13 @@ double rate_of(std::string_view text, const std::string& name) {
   return std::isfinite(rate) && rate > 0 ? rate : 0;
 }
 
-/// d(a, b), and d(c - b, b - a) where there is a c.
-double distance(const Image& a, const Image& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(double(b.pixels[i]) - double(a.pixels[i]));
-  return 255 * sum / double(a.pixels.size());
-}
-double turn(const Image& a, const Image& b, const Image& c) {
-  double sum = 0;
-  for (size_t i = 0; i < a.pixels.size(); ++i)
-    sum += std::abs(double(c.pixels[i]) - 2 * double(b.pixels[i]) + double(a.pixels[i]));
-  return 255 * sum / double(a.pixels.size());
-}
-
-}  // namespace
-
-AuSequence parse_au_sequence(std::string_view text, const std::string& name) {
-  {
-    CsvReader csv(text, name);
-    (void)CsvHeader(csv).require({"frame"});
-  }
-  const FaceTable table = parse_openface(text, name);
+AuSequence make_au_sequence(const FaceTable& table, const std::string& name) {
+  SGA_CHECK(table.has_frame || table.has_image, name, ": these columns are missing: frame");
   std::map<int64_t, std::map<int64_t, ActionUnits>> people;  // face -> frame -> units
-  for (const FaceRow& row : table.rows) people[row.face].try_emplace(row.frame, row.action_units());
+  for (const FaceRow& row : table.rows) {
+    std::map<int64_t, ActionUnits>& person = people[row.face];
+    person.try_emplace(table.has_frame ? row.frame : int64_t(person.size()) + 1, row.action_units());
+  }
   AuSequence sequence;
   sequence.people = int64_t(people.size());
   const auto most = std::max_element(people.begin(), people.end(), [](const auto& a, const auto& b) {
@@ -85,7 +82,6 @@ AuSequence parse_au_sequence(std::string_view text, const std::string& name) {
     }
   }
   sequence.frames.push_back(known.rbegin()->second);
-  sequence.rate = rate_of(text, name);
   return sequence;
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/image.h"
-#include "models/ganimation/action_units.h"
+#include "models/ganimation/openface.h"
 
 namespace sga {
 
@@ -13,14 +13,17 @@ namespace sga {
 struct AuSequence {
   std::vector<ActionUnits> frames;
   int64_t first = 0;    ///< number of frames[0] in the video
-  double rate = 0;      ///< frames a second by the table's timestamps; 0: it has none
   int64_t missing = 0;  ///< frames without a usable row, put between their neighbours in proportion
   int64_t people = 1;   ///< faces in the table; the one in most frames counts
 };
 
-/// The CSV of OpenFace's FeatureExtraction, see parse_openface. Error if it has no column `frame`, fewer than
-/// two usable frames, or gaps that make it longer than a million frames.
-AuSequence parse_au_sequence(std::string_view text, const std::string& name);
+/// Rows by their frames, or, in a table of pictures without a column `frame`, one after another from 1. Error
+/// if it has neither, fewer than two usable frames, or gaps that make it longer than a million frames. `name`
+/// is used in errors.
+AuSequence make_au_sequence(const FaceTable& table, const std::string& name);
+
+/// Frames a second by the columns `frame` and `timestamp` (seconds) of a CSV; 0 if it has none.
+double frame_rate(std::string_view csv, const std::string& name);
 
 /// Each AU filtered along time by a Gaussian of standard deviation `sigma` frames (0: as they are), cut at
 /// three of them; the ends repeat.

@@ -234,5 +234,52 @@ TEST_F(CliEvaluate, Interrupted) {
   }
 }
 
+TEST_F(CliEvaluate, FidOfTwoSets) {
+  for (int i = 0; i < 5; ++i) {
+    picture("a/" + std::to_string(i) + ".png", i);
+    picture("b/" + std::to_string(i) + ".png", 5 + i, 30, 20);
+  }
+  const Json same = report(compare("fid", "a", "a"));
+  EXPECT_NEAR(same["frechet_judge"].get<double>(), 0, 1e-4);
+  EXPECT_LT(same["kernel_judge"].get<double>(), 1e-6);  // unbiased: below 0 for equal sets
+  EXPECT_EQ(same["real_count"], 5);
+  EXPECT_EQ(same["dimensions"], 128);
+  EXPECT_EQ(same["weights"], "au_judge.safetensors");
+  EXPECT_FALSE(same.contains("fid"));
+  const Json apart = report(compare("fid", "a", "b"));
+  EXPECT_GT(apart["frechet_judge"].get<double>(), 1e-3);
+
+  // One broken picture among them is left out, named, and the exit code says so.
+  write_file(folder / "b/broken.png", "no picture");
+  const Json left = report(compare("fid", "a", "b"), 1);
+  EXPECT_EQ(left["fake_count"], 5);
+  ASSERT_EQ(left["left_out"].size(), 1u);
+  EXPECT_EQ(left["left_out"][0]["name"], "--fake broken.png");
+  EXPECT_EQ(left["frechet_judge"], apart["frechet_judge"]);
+}
+
+TEST_F(CliEvaluate, FidRefuses) {
+  for (int i = 0; i < 2; ++i) picture("a/" + std::to_string(i) + ".png", i);
+  picture("one/0.png");
+  make_folder(folder / "none");
+  const auto refused = [&](const Words& words, const std::string& part) {
+    const Outcome outcome = run_tool("evaluate", words);
+    EXPECT_EQ(outcome.code, 1) << outcome.err;
+    EXPECT_TRUE(contains(outcome.err, part)) << outcome.err;
+  };
+  refused(compare("fid", "a", "one"), "holds 1 pictures");
+  refused(compare("fid", "a", "none"), "none");
+  refused(compare("fid", "a", "missing"), "missing");
+  refused(compare("fid", "a", "a") +
+              Words{"--weights", SGA_SOURCE_DIR "/models/pretrained/inception_stem.safetensors"},
+          "Mixed_5b.branch1x1");
+  refused(compare("fid", "a", "a") +
+              Words{"--weights", SGA_SOURCE_DIR "/models/pretrained/ganimation.safetensors"},
+          "Conv2d_1a_3x3.conv.weight");
+  write_file(folder / "a/x.png", "no picture");
+  fs::remove(folder / "a/0.png");
+  refused(compare("fid", "a", "a"), "only 1 of 2");
+}
+
 }  // namespace
 }  // namespace sga

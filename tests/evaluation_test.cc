@@ -2,9 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include "engine/ops.h"
+#include "engine/random.h"
 #include "models/evaluation/inception.h"
+#include "models/evaluation/inception_v3.h"
+#include "models/evaluation/kernel_distance.h"
 #include "models/evaluation/patches.h"
 #include "models/evaluation/similarity.h"
 #include "tests/error_text.h"
@@ -205,6 +209,101 @@ TEST(InceptionStem, SmallestPicture) {
   const InceptionStem stem(load_checkpoint(kStem));
   EXPECT_EQ(stem(zeros({1, 19, 19, 3})).second.shape(), (Shape{1, 192}));
   EXPECT_NE(error_text([&] { stem(zeros({1, 18, 30, 3})); }).find("30x18"), std::string::npos);
+}
+
+// The numbers come from the same network in PyTorch (double precision) with the same formula for its weights.
+TEST(InceptionV3, FeaturesAreThoseOfPyTorch) {
+  const auto numbers = [](int64_t count, uint64_t seed) {
+    std::vector<double> v;
+    for (int64_t i = 0; i < count; ++i) {
+      uint64_t h = (uint64_t(i) + seed * 1000003) * 0x9E3779B97F4A7C15u;
+      h ^= h >> 29, h *= 0xBF58476D1CE4E5B9u, h ^= h >> 32;
+      v.push_back(double(h >> 40) / 0x1p24 - 0.5);
+    }
+    return v;
+  };
+  std::map<std::string, Shape> shapes;
+  for (const auto& [name, s] : inception_v3_layers()) {
+    shapes[name + ".conv.weight"] = {s.out, s.in, s.height, s.width};
+    for (const char* part : {"weight", "bias", "running_mean", "running_var"})
+      shapes[name + ".bn." + part] = {s.out};
+  }
+  Checkpoint weights;
+  uint64_t seed = 0;
+  for (const auto& [name, shape] : shapes) {
+    std::vector<double> v = numbers(shape.numel(), ++seed);
+    const bool filters = name.ends_with("conv.weight");
+    const bool around_one = name.ends_with("bn.weight") || name.ends_with("running_var");
+    const double scale = filters ? std::sqrt(24.0 / double(shape[1] * shape[2] * shape[3])) : 0.2;
+    for (double& x : v) x = around_one ? 1 + 0.5 * x : scale * x;
+    weights.tensors[name] = from_host(shape, v, Dtype::f32);
+  }
+  const InceptionV3 net(weights);
+  std::vector<double> x = numbers(2 * 99 * 99 * 3, 7777);
+  for (double& v : x) v += 0.5;
+  const Tensor y = net(from_host({2, 99, 99, 3}, x, Dtype::f32));
+  ASSERT_EQ(y.shape(), (Shape{2, 2048}));
+  const std::vector<double> f = to_host<double>(y);
+  const struct {
+    size_t i;
+    double first, second;
+  } want[] = {{0, 0.6039994354506212, 0.661617692466489},
+              {500, 0.16112636544314185, 0.14205062832132176},
+              {1000, 0, 0},
+              {1500, 0.011956951588676422, 0.013474307172036818},
+              {2046, 0.67022079, NAN}};
+  for (const auto& w : want) {
+    EXPECT_NEAR(f[w.i], w.first, 2e-4) << w.i;
+    if (!std::isnan(w.second)) {
+      EXPECT_NEAR(f[2048 + w.i], w.second, 2e-4) << w.i;
+    }
+  }
+  double sum = 0;
+  for (const double v : f) sum += v;
+  EXPECT_NEAR(sum / double(f.size()), 0.1916945588689088, 1e-4);
+
+  weights.tensors.erase("Mixed_6c.branch7x7_2.conv.weight");
+  try {
+    const InceptionV3 broken(weights);
+    ADD_FAILURE() << "a tensor was missing";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("Mixed_6c.branch7x7_2.conv.weight"), std::string::npos);
+  }
+}
+
+TEST(InceptionV3, BilinearAsTorch) {
+  // torch.nn.functional.interpolate([0, 1, 4], size=n, mode="linear", align_corners=False)
+  const auto resized = [](int64_t n) {
+    const Tensor x = from_host<float>({1, 1, 3, 1}, {0, 1, 4});
+    return to_host<float>(resize(x, bilinear_centre_taps(1, 1), bilinear_centre_taps(3, n)));
+  };
+  const std::vector<float> six = {0, 0.25f, 0.75f, 1.75f, 3.25f, 4}, two = {0.25f, 3.25f};
+  for (size_t i = 0; i < six.size(); ++i) EXPECT_NEAR(resized(6)[i], six[i], 1e-6) << i;
+  for (size_t i = 0; i < two.size(); ++i) EXPECT_NEAR(resized(2)[i], two[i], 1e-6) << i;
+}
+
+TEST(KernelDistance, IsTheDoubleSum) {
+  const std::vector<double> a = {0.5, -1, 2, 0.25, 1, 1}, b = {0, 1, -0.5, 2};  // 3 and 2 rows of 2
+  const auto k = [](const double* x, const double* y) {
+    return std::pow((x[0] * y[0] + x[1] * y[1]) / 2 + 1, 3);
+  };
+  double aa = 0, bb = 0, ab = 0;
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j)
+      if (i != j) aa += k(&a[size_t(2 * i)], &a[size_t(2 * j)]) / 6;
+  for (int i = 0; i < 2; ++i)
+    for (int j = 0; j < 2; ++j)
+      if (i != j) bb += k(&b[size_t(2 * i)], &b[size_t(2 * j)]) / 2;
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 2; ++j) ab += k(&a[size_t(2 * i)], &b[size_t(2 * j)]) / 6;
+  EXPECT_NEAR(kernel_distance(from_host({3, 2}, a, Dtype::f64), from_host({2, 2}, b, Dtype::f64)),
+              aa + bb - 2 * ab, 1e-12);
+  EXPECT_THROW(kernel_distance(zeros({1, 2}), zeros({3, 2})), Error);
+  // Two halves of one distribution are near 0, shifted ones are not.
+  Rng rng(1);
+  const Tensor p = rng.normal({400, 8}), q = rng.normal({400, 8});
+  EXPECT_LT(std::abs(kernel_distance(p, q)), 0.05);
+  EXPECT_GT(kernel_distance(p, affine(q, 1, 1)), 0.5);
 }
 
 }  // namespace

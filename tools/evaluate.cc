@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
         sga::declare_swd(app);
         sga::declare_sifid(app);
         sga::declare_psnr(app);
+        sga::declare_fid(app);
         sga::declare_au(app);
         sga::declare_au_train(app);
       });

@@ -49,9 +49,19 @@ void add_compare_options(CLI::App& app, CompareOptions& options);
 /// cannot be read or compared is left out and named; if there were any, an Error says so in the end.
 void compare_pictures(const CompareOptions& options, const PicturePairs& pairs, const Metric& metric);
 
+/// A picture that was not compared, and why.
+struct LeftOut {
+  std::string name, reason;
+};
+/// "2 of 50 pairs left out: a.png (reason); b.png (reason)", with `thing` = "pair".
+std::string sentence_about(const std::vector<LeftOut>& left_out, size_t all, const std::string& thing);
+/// Error, before the work and not after it, if --json cannot be written there. Empty is well.
+void check_json_path(const fs::path& file);
+
 void declare_swd(CLI::App& app);
 void declare_sifid(CLI::App& app);
 void declare_psnr(CLI::App& app);
+void declare_fid(CLI::App& app);
 void declare_au(CLI::App& app);
 void declare_au_train(CLI::App& app);
 

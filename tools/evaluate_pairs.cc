@@ -41,9 +41,6 @@ std::map<std::string, fs::path> pictures_in(const fs::path& folder) {
 /// (1,H,W,3) in [0,1].
 Tensor load_picture(const fs::path& path) { return affine(to_tensor(load_image(path)), 0.5, 0.5); }
 
-struct LeftOut {
-  std::string name, reason;
-};
 struct Row {
   const PicturePair* pair;
   std::vector<double> scores;
@@ -134,7 +131,8 @@ std::string report_json(const CompareOptions& o, const Metric& metric, const std
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-/// Fails before the work, not after it.
+}  // namespace
+
 void check_json_path(const fs::path& file) {
   if (file.empty()) return;
   const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
@@ -142,17 +140,15 @@ void check_json_path(const fs::path& file) {
   SGA_CHECK(!is_folder(file), "--json: ", file, " is a folder, the name of a file is needed");
 }
 
-std::string sentence_about(const std::vector<LeftOut>& left_out, size_t pairs) {
-  std::string sentence = std::to_string(left_out.size()) + " of " + std::to_string(pairs) +
-                         (pairs == 1 ? " pair" : " pairs") + " left out";
+std::string sentence_about(const std::vector<LeftOut>& left_out, size_t all, const std::string& thing) {
+  std::string sentence = std::to_string(left_out.size()) + " of " + std::to_string(all) + " " + thing +
+                         (all == 1 ? "" : "s") + " left out";
   for (size_t i = 0; i < std::min(left_out.size(), kNamedInError); ++i)
     sentence += (i == 0 ? ": " : "; ") + left_out[i].name + " (" + left_out[i].reason + ")";
   if (left_out.size() > kNamedInError)
     sentence += "; and " + std::to_string(left_out.size() - kNamedInError) + " more";
   return sentence;
 }
-
-}  // namespace
 
 PicturePairs pair_pictures(const fs::path& real, const fs::path& fake) {
   PicturePairs result;
@@ -224,7 +220,7 @@ void compare_pictures(const CompareOptions& options, const PicturePairs& pairs, 
   std::fflush(stdout);
   if (!options.json.empty())
     write_file(options.json, report_json(options, metric, rows, mean, median, pairs.unpaired, left_out));
-  SGA_CHECK(left_out.empty(), sentence_about(left_out, pairs.pairs.size()));
+  SGA_CHECK(left_out.empty(), sentence_about(left_out, pairs.pairs.size(), "pair"));
 }
 
 }  // namespace sga

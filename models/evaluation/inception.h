@@ -2,8 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "engine/checkpoint.h"
-#include "engine/ops.h"
+#include "models/evaluation/inception_layers.h"
 
 namespace sga::evaluation {
 
@@ -30,13 +29,7 @@ class InceptionStem {
   int64_t smallest_picture() const { return has_second() ? 19 : 7; }
 
  private:
-  struct Layer {
-    Tensor weight, bias;  // the normalisation is folded in
-    ConvGeometry geometry;
-  };
-  Tensor run(size_t layer, const Tensor& x) const;
-
-  std::vector<Layer> layers_;
+  std::vector<NormedConv> layers_;
   bool centred_ = true;  // pictures enter as 2x - 1
 };
 

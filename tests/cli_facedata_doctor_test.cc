@@ -170,6 +170,7 @@ TEST_F(CliFacedataDoctor, OneFaceOnly) {
   const Outcome split = run_tool("facedata", {"split", at("a.sgd")});
   EXPECT_EQ(split.code, 0) << split.err;
   EXPECT_TRUE(contains(split.err, "no face is left to test with")) << split.err;
+  EXPECT_TRUE(contains(split.out, "test        0 faces of 0 people")) << split.out;
 }
 
 TEST_F(CliFacedataDoctor, PicturesAndLabelsBeforeTheyArePacked) {

@@ -6,6 +6,7 @@
 #include "models/ganimation/openface.h"
 #include "tests/cli.h"
 #include "tests/gif_frames.h"
+#include "tools/video.h"
 
 namespace sga {
 namespace {
@@ -292,6 +293,12 @@ TEST_F(CliGanimationEdit, Interpolate) {
       run_tool("ganimation", {"interpolate", "--model", at("model.safetensors"), "--image", kPhotograph,
                               "--target", "fear", "--frames", "3", "--format", "gif", "--out", at("spoken")});
   EXPECT_TRUE(contains(spoken.out, "3 frames, mean step ")) << spoken.out;
+  if (can_write_video()) {  // which no page plays: it is named
+    const fs::path out =
+        done("interpolate", {"--target", "fear", "--steps", "2", "--frames", "2", "--format", "mp4"}, "film");
+    EXPECT_TRUE(contains(text_of(out / "index.html"), "Clip: clip.mp4"));
+    EXPECT_FALSE(fs::exists(out / "clip.gif"));
+  }
   refused("interpolate", {}, 2, "--target");
   refused("interpolate", {"--target", "happyness"}, 1, "there is no expression 'happyness'");
   refused("interpolate", {"--target", "12=9"}, 1, "got 9");

@@ -156,7 +156,7 @@ TEST_F(CliGanimation, OptionsOutOfRange) {
                    code, part);
   };
   for (const char* option :
-       {"--lr", "--critic-lr", "--au-weight", "--mask-weight", "--cycle-weight", "--smooth-weight",
+       {"--lr", "--critic-lr", "--au-weight", "--au-start", "--mask-weight", "--cycle-weight", "--smooth-weight",
         "--identity-weight", "--average", "--balance", "--save-minutes"})
     for (const char* value : {"nan", "-1", "inf", "much"}) refused({option, value}, 2, option);
   refused({"--batch", "0"}, 2, "--batch");

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/device.h"
@@ -333,6 +334,7 @@ TEST(Ganimation, RecipesHaveTheirWeights) {
   EXPECT_EQ(improved.generator.size, 64);
   EXPECT_EQ(improved.generator.upsample, Upsample::resize);
   EXPECT_TRUE(improved.band.active());
+  EXPECT_GT(improved.weights.aus_start, improved.weights.aus);
   EXPECT_FALSE(recipe("small").band.active());
 }
 
@@ -587,10 +589,12 @@ TEST(Ganimation, TheAttentionIsHeldInItsBand) {
   const auto attention_after = [](AttentionBand band) {
     TrainingConfig c = tiny(false);
     c.band = band;
-    c.lr_generator = 1e-2;
+    c.lr_generator = 3e-2;
+    c.critic_steps = 1;
+    c.batch = 1;
     Trainer trainer(c);
     Rng rng(2);
-    while (trainer.generator_updates() < 30) trainer.step(random_batch(c, rng));
+    while (trainer.generator_updates() < 8) trainer.step(random_batch(c, rng));
     return trainer.losses();
   };
   const Losses free = attention_after({});
@@ -619,8 +623,33 @@ TEST(Ganimation, TheBandAsksForTheSquareOfWhatLiesOutside) {
   const double first = losses.terms.at("g_mask") / banded.weights.mask;
   const double second = losses.terms.at("g_mask_cycle") / banded.weights.mask;
   EXPECT_NEAR(first, losses.attention, 1e-6);
-  EXPECT_NEAR(losses.terms.at("g_band"),
-              kBandWeight * (std::pow(0.9 - first, 2) + std::pow(0.9 - second, 2)), 1e-4);
+  EXPECT_NEAR(losses.terms.at("g_band"), kBandWeight * (std::pow(0.9 - first, 2) + std::pow(0.9 - second, 2)),
+              1e-4);
+}
+
+TEST(Ganimation, TheWeightOfTheActionUnitsFallsInTheFirstThird) {
+  TrainingConfig plain = tiny(false), falling = plain;
+  plain.weights.aus = falling.weights.aus = 10;
+  falling.weights.aus_start = 40;
+  plain.steps = falling.steps = 12;
+  Rng rng(3);
+  const Batch batch = random_batch(plain, rng);
+  Trainer a(plain), b(falling);
+  a.step(batch), b.step(batch);
+  const double error = a.losses().terms.at("d_aus") / 10;
+  EXPECT_NEAR(b.losses().terms.at("d_aus"), 40 * error, 1e-6 * error);
+  // Half of the way: 25. After the third: as without.
+  for (const auto& [iteration, weight] : std::map<int64_t, double>{{2, 25}, {4, 10}, {9, 10}}) {
+    Checkpoint checkpoint;
+    a.store(checkpoint);
+    checkpoint.metadata["iteration"] = std::to_string(iteration);
+    Trainer p(plain), q(falling);
+    p.load(checkpoint), q.load(checkpoint);
+    p.step(batch), q.step(batch);
+    EXPECT_NEAR(q.losses().terms.at("d_aus") / p.losses().terms.at("d_aus"), weight / 10, 1e-6) << iteration;
+  }
+  falling.weights.aus_start = -1;
+  EXPECT_THROW(Trainer{falling}, Error);
 }
 
 TEST(Ganimation, ThePaperLiterallyAddsUpWhatItPrints) {

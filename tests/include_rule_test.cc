@@ -21,7 +21,7 @@ const std::map<std::string, std::regex> kThirdParty = {
     {"dnnl", std::regex("kernels/[a-z]+_onednn\\.cc")},
     {"oneapi/", std::regex("kernels/[a-z]+_onednn\\.cc")},
     {"stb", std::regex("engine/image\\.cc")},
-    {"nlohmann/", std::regex("(engine/checkpoint|tools/run_folder|tools/page|tools/evaluate_(pairs|au))\\.cc")},
+    {"nlohmann/", std::regex("(engine/checkpoint|tools/run_folder|tools/page|tools/evaluate_(pairs|au|fid))\\.cc")},
     {"CLI/", std::regex("tools/command\\.h")},
     {"Eigen/", std::regex("models/evaluation/gaussian\\.cc")},
     {"opencv", std::regex("tools/(face_detector|kmeans|video)\\.cc")},

@@ -16,6 +16,9 @@ struct LossWeights {
   double penalty = 10;  ///< mean over samples of (|gradient of the summed realism map by the image| - 1)^2
   double aus =
       160;  ///< mean squared error of the 17 action units. The official 4000 / batch at its batch of 25.
+  /// Above `aus`: what their weight starts at, falling along a line to `aus` in the first third of the
+  /// iterations. 0: it is `aus` throughout.
+  double aus_start = 0;
   double cycle = 10;     ///< mean |x - there and back|
   double mask = 0.1;     ///< mean attention, both passes. Higher means more is painted.
   double smooth = 1e-5;  ///< total variation of the attention summed over the batch, both passes
@@ -81,7 +84,9 @@ struct TrainingConfig {
 ///   thesis    official with squared differences and the rate falling linearly to 0.
 ///   small     for faces of 64..96 px and hours instead of days: FiLM conditioning, 2 critic steps, one Adam
 ///             step for critic and penalty together, higher rates, averaged weights, balanced draws.
-///   improved  small with resize-convolutions, an identity loss, moved faces and attention held in a band.
+///   improved  small with an AU weight that falls from 160 to 40, resize-convolutions, an identity loss,
+///   moved
+///             faces and attention held in a band.
 /// For faces of `size` pixels, 0: 128, but 64 for small and improved. Counts of the result may then be
 /// changed. Error on another name.
 TrainingConfig recipe(const std::string& name, int64_t size = 0);
@@ -156,6 +161,8 @@ class Trainer {
   };
 
   double rate() const;
+  double au_weight() const;
+  Tensor weighted_aus(const Tensor& read, const Tensor& wanted) const;
   void learn(Step& step, const Batch& batch, const Tensor& mix, bool generator_learns);
   void learn_generator(Step& step, const Batch& batch, const GeneratorOutput& first, const Tensor& fake);
   void update_average();
@@ -166,7 +173,7 @@ class Trainer {
   Discriminator discriminator_;
   Adam adam_g_, adam_d_;
   int64_t iteration_ = 0;
-  Step steps_[2];           // by whether the generator learns
+  Step steps_[2];  // by whether the generator learns
   Step* last_ = nullptr;
   Batch input_;  // what captured iterations read
 };

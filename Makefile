@@ -28,7 +28,7 @@ deps:
 
 demo: build
 	build/tools/singanimation expand --image data/astronaut.png --expressions happiness,sadness,surprise \
-	  --strength 0.7 --samples 4 --size 96 --quality quick --inject N-1 --out out/demo --resume
+	  --strength 0.8 --samples 4 --size 96 --quality quick --inject N-1 --out out/demo --resume
 	@echo "open out/demo/index.html in a browser"
 
 # The sanitizer builds hold only the tests that carry a matching label: kernels, autograd and every parser under

@@ -6,6 +6,7 @@
 
 #include "engine/checkpoint.h"
 #include "tests/cli.h"
+#include "tests/inception_weights.h"
 #include "tests/picture_bytes.h"
 
 namespace sga {
@@ -256,6 +257,25 @@ TEST_F(CliEvaluate, FidOfTwoSets) {
   ASSERT_EQ(left["left_out"].size(), 1u);
   EXPECT_EQ(left["left_out"][0]["name"], "--fake broken.png");
   EXPECT_EQ(left["frechet_judge"], apart["frechet_judge"]);
+}
+
+TEST_F(CliEvaluate, FidByWeightsOfInception) {
+  for (int i = 0; i < 2; ++i) {
+    picture("a/" + std::to_string(i) + ".png", i);
+    picture("b/" + std::to_string(i) + ".png", 5 + i, 30, 20);
+  }
+  Checkpoint weights = evaluation::inception_weights();
+  save_checkpoint(folder / "fid.safetensors", weights, Storage::f16);
+  const Json fid = report(compare("fid", "a", "b") + Words{"--weights", at("fid.safetensors")});
+  EXPECT_EQ(fid["dimensions"], 2048);
+  EXPECT_GT(fid["fid"].get<double>(), 0);
+  EXPECT_FALSE(fid.contains("frechet_judge"));
+  weights.tensors["fc.weight"] = zeros({1000, 2048});
+  save_checkpoint(folder / "torchvision.safetensors", weights, Storage::f16);
+  const Json other = report(compare("fid", "a", "b") + Words{"--weights", at("torchvision.safetensors")});
+  EXPECT_EQ(other["frechet_inception"], fid["fid"]);
+  EXPECT_EQ(other["kernel_inception"], fid["kid"]);
+  EXPECT_FALSE(other.contains("fid"));
 }
 
 TEST_F(CliEvaluate, FidRefuses) {

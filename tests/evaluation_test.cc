@@ -12,6 +12,7 @@
 #include "models/evaluation/patches.h"
 #include "models/evaluation/similarity.h"
 #include "tests/error_text.h"
+#include "tests/inception_weights.h"
 
 namespace sga::evaluation {
 namespace {
@@ -213,33 +214,9 @@ TEST(InceptionStem, SmallestPicture) {
 
 // The numbers come from the same network in PyTorch (double precision) with the same formula for its weights.
 TEST(InceptionV3, FeaturesAreThoseOfPyTorch) {
-  const auto numbers = [](int64_t count, uint64_t seed) {
-    std::vector<double> v;
-    for (int64_t i = 0; i < count; ++i) {
-      uint64_t h = (uint64_t(i) + seed * 1000003) * 0x9E3779B97F4A7C15u;
-      h ^= h >> 29, h *= 0xBF58476D1CE4E5B9u, h ^= h >> 32;
-      v.push_back(double(h >> 40) / 0x1p24 - 0.5);
-    }
-    return v;
-  };
-  std::map<std::string, Shape> shapes;
-  for (const auto& [name, s] : inception_v3_layers()) {
-    shapes[name + ".conv.weight"] = {s.out, s.in, s.height, s.width};
-    for (const char* part : {"weight", "bias", "running_mean", "running_var"})
-      shapes[name + ".bn." + part] = {s.out};
-  }
-  Checkpoint weights;
-  uint64_t seed = 0;
-  for (const auto& [name, shape] : shapes) {
-    std::vector<double> v = numbers(shape.numel(), ++seed);
-    const bool filters = name.ends_with("conv.weight");
-    const bool around_one = name.ends_with("bn.weight") || name.ends_with("running_var");
-    const double scale = filters ? std::sqrt(24.0 / double(shape[1] * shape[2] * shape[3])) : 0.2;
-    for (double& x : v) x = around_one ? 1 + 0.5 * x : scale * x;
-    weights.tensors[name] = from_host(shape, v, Dtype::f32);
-  }
+  Checkpoint weights = inception_weights();
   const InceptionV3 net(weights);
-  std::vector<double> x = numbers(2 * 99 * 99 * 3, 7777);
+  std::vector<double> x = hashed_numbers(2 * 99 * 99 * 3, 7777);
   for (double& v : x) v += 0.5;
   const Tensor y = net(from_host({2, 99, 99, 3}, x, Dtype::f32));
   ASSERT_EQ(y.shape(), (Shape{2, 2048}));
@@ -261,6 +238,12 @@ TEST(InceptionV3, FeaturesAreThoseOfPyTorch) {
   double sum = 0;
   for (const double v : f) sum += v;
   EXPECT_NEAR(sum / double(f.size()), 0.1916945588689088, 1e-4);
+
+  EXPECT_FALSE(net.is_torchvision());
+  weights.tensors["fc.weight"] = zeros({1008, 2048});
+  EXPECT_FALSE(InceptionV3(weights).is_torchvision()) << "the network of the FID has 1008 classes";
+  weights.tensors["fc.weight"] = zeros({1000, 2048});
+  EXPECT_TRUE(InceptionV3(weights).is_torchvision());
 
   weights.tensors.erase("Mixed_6c.branch7x7_2.conv.weight");
   try {

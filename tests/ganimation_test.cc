@@ -290,6 +290,40 @@ TEST(Ganimation, TiledConditionPassesOnlyThroughTheZeroPaddedBorder) {
   EXPECT_GT(condition_effect(c), 1e-3);
 }
 
+TEST(Ganimation, BottleneckConditionAddsPlanesBeforeTheFirstBlock) {
+  const GeneratorConfig c{.size = 32, .conv_dim = 8, .blocks = 2, .conditioning = Conditioning::bottleneck};
+  EXPECT_GT(condition_effect(c), 1e-6);
+  Rng rng;
+  const Generator g(c, rng);
+  std::map<std::string, Shape> shapes;
+  for (const auto& entry : g.parameters().entries()) shapes[entry.name] = entry.value.shape();
+  EXPECT_EQ(shapes["stem.w"], (Shape{8, 7, 7, 3}));
+  EXPECT_EQ(shapes["res0a.w"], (Shape{32, 3, 3, 32 + 17}));
+  EXPECT_EQ(shapes["res1a.w"], (Shape{32, 3, 3, 32}));
+  std::map<std::string, std::string> text;
+  store(c, text, "");
+  EXPECT_EQ(text["conditioning"], "bottleneck");
+}
+
+TEST(Ganimation, RelativeUnitsAreTheDifferenceToTheFacesOwn) {
+  NoGrad off;
+  Rng rng(4);
+  GeneratorConfig c{.size = 16, .conv_dim = 4, .blocks = 1, .conditioning = Conditioning::film};
+  c.units = Units::relative;
+  const Generator g(c, rng);
+  const Tensor x = rng.normal({2, 16, 16, 3}), wanted = rng.uniform({2, 17}), shown = rng.uniform({2, 17});
+  EXPECT_EQ(to_host<float>(g.repaint(x, wanted, shown).colour),
+            to_host<float>(g.forward(x, sub(wanted, shown)).colour));
+  EXPECT_EQ(to_host<float>(g.repaint(x, shown, shown).attention),
+            to_host<float>(g.forward(x, zeros({2, 17})).attention));
+  c.units = Units::absolute;
+  Rng same(4);
+  const Generator absolute(c, same);
+  const Tensor y = same.normal({2, 16, 16, 3});
+  EXPECT_EQ(to_host<float>(absolute.repaint(y, wanted, shown).colour),
+            to_host<float>(absolute.forward(y, wanted).colour));
+}
+
 TEST(Ganimation, OfficialNetworksHaveThePublishedNumberOfParameters) {
   Rng rng;
   EXPECT_EQ(Generator(recipe("official").generator, rng).parameters().numel(), 8'471'296);
@@ -493,6 +527,13 @@ TEST(Ganimation, LoadRefusesAnotherConfiguration) {
   small.store(checkpoint);
   Trainer official(tiny(true));
   EXPECT_THROW(official.load(checkpoint), Error);
+  TrainingConfig config = tiny(false);
+  config.generator.units = Units::relative;
+  Trainer relative(config);
+  EXPECT_THROW(relative.load(checkpoint), Error);
+  relative.store(checkpoint);
+  EXPECT_THROW(small.load(checkpoint), Error) << "which does not know of relative units";
+  EXPECT_NO_THROW(relative.load(checkpoint));
 }
 
 // ---- editing
@@ -514,6 +555,12 @@ TEST(GanimationEditing, TargetsFollowTheMode) {
   EXPECT_FLOAT_EQ(value(added, 1), 0.9f);  // as in the source, though above the limit
   EXPECT_EQ(target_action_units(smile, EditMode::add, 0, source, limits), source);
   EXPECT_THROW(target_action_units(smile, EditMode::set, NAN, source, limits), Error);
+}
+
+ActionUnits smile_of(float strength) {
+  ActionUnits units{};
+  units[size_t(index_of(12))] = strength;
+  return units;
 }
 
 TEST(GanimationEditing, ModelFileRoundTrip) {
@@ -545,6 +592,22 @@ TEST(GanimationEditing, ModelFileRoundTrip) {
   targets[0][0] = NAN;
   EXPECT_THROW(model.edit(crops, targets), Error);
   EXPECT_THROW(model.edit(slice(crops, 1, 0, 16), targets), Error);
+
+  Rng rng2(6);
+  const Generator difference({.size = 32,
+                              .conv_dim = 8,
+                              .blocks = 1,
+                              .conditioning = Conditioning::film,
+                              .units = Units::relative},
+                             rng2);
+  const Model relative(export_model(difference, card, &d), "relative");
+  EXPECT_EQ(relative.config().units, Units::relative);
+  const std::vector<ActionUnits> wanted(2, smile_of(0.5f)), own(2, smile_of(0.2f));
+  EXPECT_EQ(to_host<float>(relative.edit(crops, wanted, own).colour),
+            to_host<float>(difference.forward(crops, sub(to_tensor(wanted), to_tensor(own))).colour));
+  EXPECT_EQ(to_host<float>(relative.edit(crops, wanted).colour),
+            to_host<float>(relative.edit(crops, wanted, relative.estimate(crops)).colour));
+  EXPECT_THROW(Model(export_model(difference, card), "blind").edit(crops, wanted), Error);
 
   Checkpoint other = export_model(g, card);
   EXPECT_FALSE(Model(other, "other").can_estimate());

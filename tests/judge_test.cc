@@ -174,7 +174,8 @@ TEST_F(Judge, DamagedFilesAreRefused) {
 
 // Brightens a half by the AU asked for; of `leak` both halves move.
 Editor painter(float leak) {
-  return [leak](const Tensor& crops, const std::vector<ActionUnits>& targets) {
+  return [leak](const Tensor& crops, const std::vector<ActionUnits>& targets,
+                const std::vector<ActionUnits>&) {
     std::vector<float> v = to_host<float>(crops);
     const int64_t side = crops.dim(1);
     for (size_t i = 0; i < targets.size(); ++i)
@@ -222,7 +223,7 @@ TEST_F(Judge, ReportsOnEditorsOfKnownMerit) {
   EXPECT_GT(leaky.units[kLower].other_half, 0.2);
   EXPECT_GT(double(leaky.units[kLower].leakage[kUpper]), 0.8);
 
-  const EditReport copy = report([](const Tensor& crops, const auto&) {
+  const EditReport copy = report([](const Tensor& crops, const auto&, const auto&) {
     const int64_t n = crops.dim(0);
     return ganimation::Edit{crops, full({n, kSide, kSide, 1}, 1), crops};
   });
@@ -235,7 +236,7 @@ TEST_F(Judge, ReportsOnEditorsOfKnownMerit) {
   EXPECT_EQ(copy.checkerboard, 0);
 
   // A pattern of period 2 over the whole face.
-  const EditReport board = report([](const Tensor& crops, const auto&) {
+  const EditReport board = report([](const Tensor& crops, const auto&, const auto&) {
     std::vector<float> v = to_host<float>(crops);
     for (size_t i = 0; i < v.size(); ++i) v[i] += i / 3 % 2 ? 0.1f : -0.1f;
     const Tensor edited = from_host<float>(crops.shape(), v);

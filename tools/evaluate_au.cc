@@ -157,10 +157,11 @@ Image sheet_of(const Candidate& candidate, const judge::LabelledFaces& faces,
   const std::vector<std::vector<int>> driven{{1, 2}, {4}, {45}, {12}, {25, 26}, {15}, {6, 12, 25}};
   std::vector<Tensor> columns;
   for (const std::vector<int>& units : driven) {
-    std::vector<ActionUnits> targets(faces.labels.begin(), faces.labels.begin() + n);
+    const std::vector<ActionUnits> shown(faces.labels.begin(), faces.labels.begin() + n);
+    std::vector<ActionUnits> targets = shown;
     for (ActionUnits& target : targets)
       for (const int unit : units) target[size_t(index_of(unit))] = 1;
-    columns.push_back(candidate.editor(crops, targets).edited);
+    columns.push_back(candidate.editor(crops, targets, shown).edited);
   }
   std::vector<Image> cells;
   for (int64_t i = 0; i < n; ++i) {
@@ -190,12 +191,12 @@ void evaluate_au(const Options& o, CLI::App& app) {
   if (files.empty()) files.push_back(default_model().string());
   for (const std::string& file : files) {
     const auto model = std::make_shared<ganimation::Model>(fs::path(file));
-    candidates.push_back({file, model->size(), [model](const Tensor& crops, const auto& targets) {
-                            return model->edit(crops, targets);
+    candidates.push_back({file, model->size(), [model](const Tensor& crops, const auto& targets, const auto& sources) {
+                            return model->edit(crops, targets, sources);
                           }});
   }
   const int64_t size = candidates.front().size;
-  candidates.push_back({"copy of the photograph", size, [](const Tensor& crops, const auto&) {
+  candidates.push_back({"copy of the photograph", size, [](const Tensor& crops, const auto&, const auto&) {
                           const int64_t n = crops.dim(0), s = crops.dim(1);
                           return ganimation::Edit{crops, full({n, s, s, 1}, 1), crops};
                         }});
@@ -204,7 +205,7 @@ void evaluate_au(const Options& o, CLI::App& app) {
     const Tensor x = fitted(batch.images, size);
     return affine(sum_to(x, {1, size, size, 3}), 1 / double(x.dim(0)));
   }();
-  candidates.push_back({"mean face", size, [average](const Tensor& crops, const auto&) {
+  candidates.push_back({"mean face", size, [average](const Tensor& crops, const auto&, const auto&) {
                           const int64_t n = crops.dim(0), s = crops.dim(1);
                           const Tensor face = expand(average, {n, s, s, 3});
                           return ganimation::Edit{face, zeros({n, s, s, 1}), face};

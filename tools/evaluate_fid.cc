@@ -43,8 +43,12 @@ Taps antialiased(int64_t from, int64_t to) {
 Extractor extractor_of(const Options& o) {
   if (!o.weights.empty()) {
     const auto net = std::make_shared<const evaluation::InceptionV3>(load_checkpoint(o.weights));
-    return {"fid",
-            "kid",
+    const bool published = !net->is_torchvision();
+    if (!published)
+      warn(o.weights + " holds torchvision's classifier, not the network of the FID: its distances are called "
+           "frechet_inception and kernel_inception, and compare with no published ones");
+    return {published ? "fid" : "frechet_inception",
+            published ? "kid" : "kernel_inception",
             "Inception v3, last average pool",
             o.weights,
             evaluation::InceptionV3::kSide,

@@ -70,8 +70,14 @@ ActionUnits FaceRun::source(const FacePhoto& photo) const {
   if (!options_.source_units.empty()) return read_action_units(options_.source_units, photo.name, photo.box);
   SGA_CHECK(model_.can_estimate(),
             "the face's own action units are needed, which this model cannot estimate; give them with "
-            "--source-aus, or use --mode set where there is one");
+            "--source-aus",
+            is_relative() ? "" : ", or use --mode set where there is one");
   return model_.estimate(to_tensor(crop_face(photo.photo, photo.box, model_.size()))).front();
+}
+
+std::optional<ActionUnits> FaceRun::source_if(bool needed, const FacePhoto& photo) const {
+  if (needed || is_relative()) return source(photo);
+  return {};
 }
 
 ActionUnits FaceRun::shown_by(const fs::path& file) {

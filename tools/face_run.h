@@ -31,6 +31,8 @@ class FaceRun {
   const ganimation::Model& model() const { return model_; }
   /// The face's own action units: by --source-aus, else read off by the model. Error if neither can be.
   ActionUnits source(const FacePhoto& photo) const;
+  /// source() if `needed` or if the model works on relative units; nothing else asks for it.
+  std::optional<ActionUnits> source_if(bool needed, const FacePhoto& photo) const;
   /// The action units a photograph or an OpenFace CSV shows, by its ending.
   ActionUnits shown_by(const fs::path& file);
 
@@ -39,6 +41,7 @@ class FaceRun {
   void each(CLI::App& app, const Plan& plan, const std::string& sheet);
 
  private:
+  bool is_relative() const { return model_.config().units == ganimation::Units::relative; }
   FacePhoto open(const Bytes& file, const std::string& name, int64_t which);
   void one(CLI::App& app, const Plan& plan);
   void many(CLI::App& app, const Plan& plan, const std::string& sheet);

@@ -107,8 +107,8 @@ void edit(EditOptions& o, CLI::App& app) {
   run.each(
       app,
       [&](FacePhoto& photo) -> FaceRun::Job {
-        std::optional<ActionUnits> source;
-        if (o.mode == "add" || (shown && o.strength != 1)) source = run.source(photo);
+        const std::optional<ActionUnits> source =
+            run.source_if(o.mode == "add" || (shown && o.strength != 1), photo);
         std::vector<NamedTarget> targets;
         const EditMode mode = o.mode == "add" ? EditMode::add : EditMode::set;
         for (const Expression& expression : expressions)

@@ -77,8 +77,7 @@ void emotions(const EmotionsOptions& o, CLI::App& app) {
   run.each(
       app,
       [&](FacePhoto& photo) -> FaceRun::Job {
-        std::optional<ActionUnits> source;
-        if (add) source = run.source(photo);
+        const std::optional<ActionUnits> source = run.source_if(add, photo);
         std::vector<Target> targets;
         for (const Expression& expression : expressions)
           targets.push_back(make_target(expression, add ? EditMode::add : EditMode::set, o.strength,

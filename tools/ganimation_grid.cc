@@ -95,8 +95,7 @@ void grid(const GridOptions& o, CLI::App& app) {
   run.each(
       app,
       [&](FacePhoto& photo) -> FaceRun::Job {
-        std::optional<ActionUnits> source;
-        if (add) source = run.source(photo);
+        const std::optional<ActionUnits> source = run.source_if(add, photo);
         std::vector<Row> rows;
         for (size_t i = 0; i < expressions.size(); ++i) {
           if (i % o.levels.size() == 0) rows.push_back({index_of(o.units[i / o.levels.size()]), {}});

@@ -17,9 +17,9 @@ void info(const std::string& file) {
   const GeneratorConfig& c = model.config();
   std::printf("GANimation generator for faces of %lld px, %.2f M parameters\n",
               static_cast<long long>(c.size), double(model.parameters()) * 1e-6);
-  std::printf("  conv-dim %lld, %lld residual blocks, %s conditioning, %s upsampling\n",
+  std::printf("  conv-dim %lld, %lld residual blocks, %s conditioning on %s units, %s upsampling\n",
               static_cast<long long>(c.conv_dim), static_cast<long long>(c.blocks),
-              c.conditioning == Conditioning::film ? "film" : "tiled",
+              name_of(c.conditioning).c_str(), c.units == Units::relative ? "relative" : "absolute",
               c.upsample == Upsample::resize ? "resize" : "transposed");
   std::printf("  reads action units off a face: %s\n", model.can_estimate() ? "yes" : "no");
   std::printf("crop: %s\n%s\n", model.card().crop_recipe.c_str(), model.card().about.c_str());

@@ -72,8 +72,9 @@ std::vector<Target> targets_of(const SequenceOptions& o, const Movement& movemen
   for (const ActionUnits& units : movement.frames) {
     Target target;
     for (size_t k = 0; k < units.size(); ++k)
-      target.units[k] =
-          source ? (*source)[k] + o.strength * (units[k] - movement.frames[0][k]) : o.strength * units[k];
+      target.units[k] = o.mode == "add"
+                            ? source.value()[k] + o.strength * (units[k] - movement.frames[0][k])
+                            : o.strength * units[k];
     targets.push_back(within(target, source.value_or(ActionUnits{}), limits));
   }
   return targets;
@@ -166,8 +167,7 @@ void sequence(const SequenceOptions& o, CLI::App& app) {
   run.each(
       app,
       [&](FacePhoto& photo) -> FaceRun::Job {
-        std::optional<ActionUnits> source;
-        if (o.mode == "add") source = run.source(photo);
+        const std::optional<ActionUnits> source = run.source_if(o.mode == "add", photo);
         const std::vector<Target> targets = targets_of(o, movement, source, run.model().card().limits);
         return [&, targets, source](const fs::path& folder) {
           write(o, clip, run.model(), photo, movement, targets, source, folder);

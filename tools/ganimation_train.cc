@@ -27,7 +27,7 @@ struct TrainOptions {
   // Empty: as the recipe says.
   std::optional<int64_t> conv_dim, critic_dim, blocks, batch, steps, epochs, critic_steps, shift;
   std::string band;
-  std::optional<std::string> conditioning, upsample;
+  std::optional<std::string> conditioning, units, upsample;
   std::optional<double> lr, critic_lr, au_weight, au_start, mask_weight, cycle_weight, identity_weight,
       smooth_weight, average, balance;
   double save_minutes = 5;
@@ -58,7 +58,10 @@ TrainingConfig training_config(const TrainOptions& o, const FaceSet& set, int64_
   if (o.critic_dim) c.discriminator.conv_dim = *o.critic_dim;
   if (o.blocks) c.generator.blocks = *o.blocks;
   if (o.conditioning)
-    c.generator.conditioning = *o.conditioning == "film" ? Conditioning::film : Conditioning::tiled;
+    c.generator.conditioning = *o.conditioning == "film"    ? Conditioning::film
+                               : *o.conditioning == "tiled" ? Conditioning::tiled
+                                                            : Conditioning::bottleneck;
+  if (o.units) c.generator.units = *o.units == "relative" ? Units::relative : Units::absolute;
   if (o.upsample) c.generator.upsample = *o.upsample == "resize" ? Upsample::resize : Upsample::transposed;
   if (o.batch) c.batch = *o.batch;
   if (o.critic_steps) c.critic_steps = *o.critic_steps;
@@ -119,7 +122,7 @@ class Watch {
     for (const Expression& preset : presets_) {
       const std::vector<ActionUnits> targets(size_t(shown_.images.dim(0)),
                                              target_action_units(preset, EditMode::set, 1, {}, limits_));
-      outputs.push_back(generator.forward(shown_.images, ganimation::to_tensor(targets)));
+      outputs.push_back(generator.repaint(shown_.images, ganimation::to_tensor(targets), shown_.source_aus));
       edits.push_back(composite(outputs.back(), shown_.images));
     }
     std::vector<Image> cells;
@@ -145,9 +148,9 @@ class Watch {
     const Tensor x = slice(shown_.images, 0, 0, n), own = slice(shown_.source_aus, 0, 0, n);
     const std::vector<ActionUnits> targets(
         size_t(n), target_action_units(presets_.front(), EditMode::set, 1, {}, limits_));
-    const GeneratorOutput there = generator.forward(x, ganimation::to_tensor(targets));
+    const GeneratorOutput there = generator.repaint(x, ganimation::to_tensor(targets), own);
     const Tensor edit = composite(there, x);
-    const Tensor back = composite(generator.forward(edit, own), edit);
+    const Tensor back = composite(generator.repaint(edit, own, ganimation::to_tensor(targets)), edit);
     const std::vector<ActionUnits> label = to_action_units(own),
                                    read = to_action_units(d.aus(d.features(edit))),
                                    again = to_action_units(d.aus(d.features(back)));
@@ -192,8 +195,9 @@ class Watch {
     const std::vector<ActionUnits> before = to_action_units(d.aus(d.features(shown_.images)));
     for (const Expression& preset : presets_) {
       const ActionUnits target = target_action_units(preset, EditMode::set, 1, {}, limits_);
-      const GeneratorOutput out = generator.forward(
-          shown_.images, ganimation::to_tensor(std::vector<ActionUnits>(before.size(), target)));
+      const GeneratorOutput out = generator.repaint(
+          shown_.images, ganimation::to_tensor(std::vector<ActionUnits>(before.size(), target)),
+          shown_.source_aus);
       const std::vector<ActionUnits> after =
           to_action_units(d.aus(d.features(composite(out, shown_.images))));
       double asked = 0, got = 0;
@@ -217,10 +221,11 @@ class Watch {
 void print_recipe(const TrainingConfig& c, const FaceSet& set, size_t train_faces, const Trainer& trainer) {
   std::printf("data: %lld faces of %lld px, %zu to train on\n", static_cast<long long>(set.count()),
               static_cast<long long>(set.size()), train_faces);
-  std::printf("generator: %.2f M parameters (conv-dim %lld, %lld blocks, %s); discriminator: %.2f M\n",
+  std::printf("generator: %.2f M parameters (conv-dim %lld, %lld blocks, %s%s); discriminator: %.2f M\n",
               double(trainer.generator().parameters().numel()) * 1e-6,
               static_cast<long long>(c.generator.conv_dim), static_cast<long long>(c.generator.blocks),
-              c.generator.conditioning == Conditioning::film ? "film" : "tiled",
+              name_of(c.generator.conditioning).c_str(),
+              c.generator.units == Units::relative ? ", relative units" : "",
               double(trainer.discriminator().parameters().numel()) * 1e-6);
   std::printf(
       "loss weights: critic 1, action units %g x MSE, penalty %g, cycle %g x L1, mask %g x mean, smooth %g x "
@@ -427,8 +432,13 @@ void declare_ganimation_train(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}));
   train_app->add_option("--critic-steps", o->critic_steps,
                         "Iterations a generator update (official 5, small 2)");
-  train_app->add_option("--conditioning", o->conditioning, "tiled (official) or film (small)")
-      ->check(CLI::IsMember({"tiled", "film"}));
+  train_app->add_option("--conditioning", o->conditioning, "tiled (official), bottleneck or film (small)")
+      ->check(CLI::IsMember({"tiled", "film", "bottleneck"}));
+  train_app
+      ->add_option("--units", o->units,
+                   "What the generator is told: the action units asked for (absolute, official) or their "
+                   "difference to the face's own (relative)")
+      ->check(CLI::IsMember({"absolute", "relative"}));
   train_app->add_option("--upsample", o->upsample, "transposed or resize")
       ->check(CLI::IsMember({"transposed", "resize"}));
   train_app->add_option("--lr", o->lr, "Learning rate (official 1e-4, small 2e-4)")

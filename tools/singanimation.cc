@@ -89,13 +89,14 @@ class Expansion {
     stop_if_interrupted();
     photo_ = std::move(found.photo);
     box_ = found.box;
-    if (options.mode == "add") {
-      SGA_CHECK(model_.can_estimate(), "--mode add needs the face's own action units, which ",
-                model_file_.string(), " cannot estimate; use --mode set");
+    const bool add = options.mode == "add", relative = model_.config().units == ganimation::Units::relative;
+    if (add || relative) {
+      SGA_CHECK(model_.can_estimate(), "the face's own action units are needed, which ", model_file_.string(),
+                " cannot estimate; use ", relative ? "another --model" : "--mode set");
       source_ = model_.estimate(to_tensor(crop_face(photo_, box_, model_.size()))).front();
     }
     for (const Expression& expression : expressions_)
-      targets_.push_back(make_target(expression, source_ ? EditMode::add : EditMode::set, options.strength,
+      targets_.push_back(make_target(expression, add ? EditMode::add : EditMode::set, options.strength,
                                      source_.value_or(ActionUnits{}), model_.card().limits));
   }
 
@@ -270,7 +271,7 @@ class Expansion {
   std::string checksum_;
   Image photo_;
   FaceBox box_;
-  std::optional<ActionUnits> source_;        // in --mode add
+  std::optional<ActionUnits> source_;        // where something asks for it
   std::vector<ganimation::Target> targets_;  // one an expression
 };
 

@@ -85,6 +85,8 @@ InceptionV3::InceptionV3(const Checkpoint& weights) : centred_(enters_centred(we
   const std::string prefix = inception_prefix(weights);
   for (const auto& [name, shape] : inception_v3_layers())
     layers_[name] = load_normed_conv(weights, prefix + name, shape);
+  const auto classes = weights.tensors.find(prefix + "fc.weight");
+  torchvision_ = classes != weights.tensors.end() && classes->second.dim(0) == 1000;
 }
 
 // Layers by name with blanks between, one after the other.

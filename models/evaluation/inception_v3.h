@@ -24,6 +24,9 @@ class InceptionV3 {
 
   /// pictures (N,h,w,3) in [0,1], at least 75 a side -> (N,2048).
   Tensor operator()(const Tensor& pictures) const;
+  /// Whether the file holds a classifier of ImageNet's 1000 classes (torchvision's) instead of the network of
+  /// the FID, which has 1008: the distances of its features are no published FID.
+  bool is_torchvision() const { return torchvision_; }
 
  private:
   Tensor run(const std::string& layers, const Tensor& x) const;
@@ -34,7 +37,7 @@ class InceptionV3 {
   Tensor block_e(const std::string& name, const Tensor& x, bool last) const;
 
   std::map<std::string, NormedConv> layers_;
-  bool centred_ = true;
+  bool centred_ = true, torchvision_ = false;
 };
 
 /// Bilinear between the centres of pixels, as torch's interpolate without aligned corners and without

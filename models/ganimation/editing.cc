@@ -127,7 +127,8 @@ Model::Model(const Checkpoint& checkpoint, const std::string& name)
   }
 }
 
-Edit Model::edit(const Tensor& crops, const std::vector<ActionUnits>& targets) const {
+Edit Model::edit(const Tensor& crops, const std::vector<ActionUnits>& targets,
+                 const std::vector<ActionUnits>& sources) const {
   SGA_CHECK(crops.rank() == 4 && crops.dim(1) == size() && crops.dim(2) == size() && crops.dim(3) == 3,
             "ganimation: this model edits crops (N,", size(), ",", size(), ",3), got ", crops.shape());
   for (const ActionUnits& target : targets)
@@ -135,7 +136,10 @@ Edit Model::edit(const Tensor& crops, const std::vector<ActionUnits>& targets) c
       SGA_CHECK(std::isfinite(v) && v >= -4 && v <= 4,
                 "ganimation: an action unit must be a number in [-4,4], got ", v);
   NoGrad off;
-  const GeneratorOutput out = generator_.forward(crops, to_tensor(targets));
+  const Tensor wanted = to_tensor(targets);
+  const bool unknown = config().units == Units::relative && sources.empty();
+  const Tensor shown = unknown ? to_tensor(estimate(crops)) : sources.empty() ? wanted : to_tensor(sources);
+  const GeneratorOutput out = generator_.repaint(crops, wanted, shown);
   return {composite(out, crops), out.attention, out.colour};
 }
 

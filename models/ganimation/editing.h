@@ -67,8 +67,10 @@ class Model {
   int64_t size() const { return config().size; }
   int64_t parameters() const { return generator_.parameters().numel(); }
 
-  /// crops (N,S,S,3) in [-1,1], cut out with the card's recipe; one set of action units each.
-  Edit edit(const Tensor& crops, const std::vector<ActionUnits>& targets) const;
+  /// crops (N,S,S,3) in [-1,1], cut out with the card's recipe; one set of action units each. `sources`, what
+  /// the crops show, matters to models of relative units alone; empty: estimated there.
+  Edit edit(const Tensor& crops, const std::vector<ActionUnits>& targets,
+            const std::vector<ActionUnits>& sources = {}) const;
 
   bool can_estimate() const { return estimator_.has_value(); }
   /// Action units read off each crop, clamped to [0,1]. Error without an estimator.

@@ -1,6 +1,8 @@
 #include "models/ganimation/networks.h"
 
+#include <algorithm>
 #include <charconv>
+#include <string_view>
 
 #include "layers/init.h"
 
@@ -23,6 +25,8 @@ void check(const GeneratorConfig& c) {
   SGA_CHECK(c.conv_dim >= 1 && c.conv_dim <= 512, "ganimation: the generator's conv-dim must be 1..512, got ",
             c.conv_dim);
   SGA_CHECK(c.blocks >= 0 && c.blocks <= 64, "ganimation: blocks must be 0..64, got ", c.blocks);
+  SGA_CHECK(c.conditioning != Conditioning::bottleneck || c.blocks >= 1,
+            "ganimation: bottleneck conditioning needs at least 1 residual block, got 0");
   SGA_CHECK(c.aus >= 1 && c.aus <= 256, "ganimation: the number of action units must be 1..256, got ", c.aus);
 }
 
@@ -45,12 +49,20 @@ int64_t whole_number(const Checkpoint& checkpoint, const std::string& key) {
   return value;
 }
 
-template <class E>
-E choice(const Checkpoint& checkpoint, const std::string& key, const char* first, const char* second) {
+constexpr std::string_view kConditionings[] = {"tiled", "film", "bottleneck"};
+constexpr std::string_view kUnits[] = {"absolute", "relative"};
+constexpr std::string_view kPaddings[] = {"zero", "reflect"};
+constexpr std::string_view kUpsamples[] = {"transposed", "resize"};
+
+template <class E, size_t N>
+E choice(const Checkpoint& checkpoint, const std::string& key, const std::string_view (&names)[N]) {
   const std::string& text = checkpoint.meta(key);
-  SGA_CHECK(text == first || text == second, "ganimation: the model's ", key, " must be ", first, " or ",
-            second, ", got '", text, "'");
-  return text == first ? E(0) : E(1);
+  const auto found = std::ranges::find(names, text);
+  std::string all;
+  for (std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
+  SGA_CHECK(found != std::end(names), "ganimation: the model's ", key, " must be one of ", all, ", got '",
+            text, "'");
+  return E(found - std::begin(names));
 }
 
 }  // namespace
@@ -77,8 +89,11 @@ Generator::Generator(const GeneratorConfig& config, Rng& rng, Dtype dtype) : con
   down1_ = add_layer("down1", {2 * c, 4, 4, c}, 2 * c, rng, dtype);
   down2_ = add_layer("down2", {4 * c, 4, 4, 2 * c}, 4 * c, rng, dtype);
   for (int64_t i = 0; i < config.blocks; ++i)
-    for (const char* half : {"a", "b"})
-      blocks_.push_back(add_layer("res" + std::to_string(i) + half, {4 * c, 3, 3, 4 * c}, 4 * c, rng, dtype));
+    for (const char* half : {"a", "b"}) {
+      const bool planes = config.conditioning == Conditioning::bottleneck && blocks_.empty();
+      blocks_.push_back(add_layer("res" + std::to_string(i) + half,
+                                  {4 * c, 3, 3, 4 * c + (planes ? config.aus : 0)}, 4 * c, rng, dtype));
+    }
   // A transposed convolution is conv_dx, whose filter is that of the convolution it undoes: (in,4,4,out).
   const bool transposed = config.upsample == Upsample::transposed;
   up1_ =
@@ -106,24 +121,28 @@ Tensor Generator::doubled(const Tensor& x, const Layer& layer, const Tensor& y) 
   return norm(wide, layer, y, 0);
 }
 
+// y as constant planes beside x.
+Tensor Generator::beside_planes(const Tensor& x, const Tensor& y) const {
+  const int64_t n = x.dim(0), aus = config_.aus;
+  return concat({x, expand(reshape(y, {n, 1, 1, aus}), {n, x.dim(1), x.dim(2), aus})}, 3);
+}
+
 GeneratorOutput Generator::forward(const Tensor& x, const Tensor& y) const {
   SGA_CHECK(x.rank() == 4 && x.dim(3) == 3 && x.dim(1) % 4 == 0 && x.dim(2) % 4 == 0,
             "ganimation: the generator needs images (N,H,W,3) with sides that are multiples of 4, got ",
             x.shape());
   SGA_CHECK(y.rank() == 2 && y.dim(0) == x.dim(0) && y.dim(1) == config_.aus, "ganimation: ", x.dim(0),
             " images need action units (", x.dim(0), ",", config_.aus, "), got ", y.shape());
-  const int64_t n = x.dim(0), h = x.dim(1), w = x.dim(2), aus = config_.aus;
-  Tensor in = x;
-  if (config_.conditioning == Conditioning::tiled)
-    in = concat({x, expand(reshape(y, {n, 1, 1, aus}), {n, h, w, aus})}, 3);
-
+  const Tensor in = config_.conditioning == Conditioning::tiled ? beside_planes(x, y) : x;
   Tensor t = config_.stem_padding == StemPadding::zero ? conv(in, stem_.w, {.pad = 3})
                                                        : conv(pad_reflect(in, 3), stem_.w);
   t = norm(t, stem_, y, 0);
   t = norm(conv(t, down1_.w, {.stride = 2, .pad = 1}), down1_, y, 0);
   t = norm(conv(t, down2_.w, {.stride = 2, .pad = 1}), down2_, y, 0);
   for (size_t i = 0; i < blocks_.size(); i += 2) {
-    const Tensor inner = norm(conv(t, blocks_[i].w, {.pad = 1}), blocks_[i], y, 0);
+    const bool planes = config_.conditioning == Conditioning::bottleneck && i == 0;
+    const Tensor inner =
+        norm(conv(planes ? beside_planes(t, y) : t, blocks_[i].w, {.pad = 1}), blocks_[i], y, 0);
     t = add(t, norm(conv(inner, blocks_[i + 1].w, {.pad = 1}), blocks_[i + 1], y, 1));
   }
   t = doubled(t, up1_, y);
@@ -131,6 +150,10 @@ GeneratorOutput Generator::forward(const Tensor& x, const Tensor& y) const {
   // Both heads read the same map: one convolution with four outputs.
   const Tensor heads = conv(t, concat({colour_, attention_}, 0), {.pad = 3});
   return {tanh(slice(heads, 3, 0, 3)), sigmoid(slice(heads, 3, 3, 1))};
+}
+
+GeneratorOutput Generator::repaint(const Tensor& x, const Tensor& wanted, const Tensor& shown) const {
+  return forward(x, config_.units == Units::relative ? sub(wanted, shown) : wanted);
 }
 
 Tensor composite(const GeneratorOutput& g, const Tensor& x) {
@@ -177,16 +200,20 @@ DiscriminatorOutput Discriminator::forward(const Tensor& x) const {
 
 // ---- configs as text
 
+std::string name_of(Conditioning conditioning) { return std::string(kConditionings[size_t(conditioning)]); }
+
 void store(const GeneratorConfig& c, std::map<std::string, std::string>& metadata,
            const std::string& prefix) {
   metadata[prefix + "size"] = std::to_string(c.size);
   metadata[prefix + "conv_dim"] = std::to_string(c.conv_dim);
   metadata[prefix + "blocks"] = std::to_string(c.blocks);
   metadata[prefix + "aus"] = std::to_string(c.aus);
-  metadata[prefix + "conditioning"] = c.conditioning == Conditioning::tiled ? "tiled" : "film";
-  metadata[prefix + "stem_padding"] = c.stem_padding == StemPadding::zero ? "zero" : "reflect";
-  metadata[prefix + "upsample"] = c.upsample == Upsample::transposed ? "transposed" : "resize";
-  if (!c.affine) metadata[prefix + "affine"] = "no";  // what models of version 0.1 do not hold
+  metadata[prefix + "conditioning"] = name_of(c.conditioning);
+  metadata[prefix + "stem_padding"] = kPaddings[size_t(c.stem_padding)];
+  metadata[prefix + "upsample"] = kUpsamples[size_t(c.upsample)];
+  // What models of version 0.1 do not hold.
+  if (!c.affine) metadata[prefix + "affine"] = "no";
+  if (c.units == Units::relative) metadata[prefix + "units"] = kUnits[size_t(c.units)];
 }
 
 void store(const DiscriminatorConfig& c, std::map<std::string, std::string>& metadata,
@@ -202,9 +229,11 @@ GeneratorConfig generator_config(const Checkpoint& checkpoint, const std::string
   c.conv_dim = whole_number(checkpoint, prefix + "conv_dim");
   c.blocks = whole_number(checkpoint, prefix + "blocks");
   c.aus = whole_number(checkpoint, prefix + "aus");
-  c.conditioning = choice<Conditioning>(checkpoint, prefix + "conditioning", "tiled", "film");
-  c.stem_padding = choice<StemPadding>(checkpoint, prefix + "stem_padding", "zero", "reflect");
-  c.upsample = choice<Upsample>(checkpoint, prefix + "upsample", "transposed", "resize");
+  c.conditioning = choice<Conditioning>(checkpoint, prefix + "conditioning", kConditionings);
+  c.stem_padding = choice<StemPadding>(checkpoint, prefix + "stem_padding", kPaddings);
+  c.upsample = choice<Upsample>(checkpoint, prefix + "upsample", kUpsamples);
+  if (checkpoint.metadata.contains(prefix + "units"))
+    c.units = choice<Units>(checkpoint, prefix + "units", kUnits);
   if (const auto affine = checkpoint.metadata.find(prefix + "affine"); affine != checkpoint.metadata.end()) {
     SGA_CHECK(affine->second == "no", "ganimation: ", prefix, "affine can only be no, got '", affine->second,
               "'");

@@ -16,7 +16,12 @@ namespace sga::ganimation {
 ///          removes what a constant plane adds, except where zero padding truncates the filter: the effect
 ///          fades with size.
 ///   film   every instance norm's scale and shift are learned affine functions of y; works at any size.
-enum class Conditioning { tiled, film };
+///   bottleneck  as constant planes beside the map of a quarter of the size, before the first residual block.
+///          Instance normalisation removes them as it does at the stem. For comparison.
+enum class Conditioning { tiled, film, bottleneck };
+/// What y is: the action units asked for (the official model), or their difference to those the face shows,
+/// where 0 is the identity (Ling et al., ECCV 2020).
+enum class Units { absolute, relative };
 /// Padding of the 7x7 stem. `reflect` exists to show that the tiled condition then has no effect at all.
 enum class StemPadding { zero, reflect };
 /// How a map doubles: transposed convolution 4/2/1 (official), or nearest neighbour and a 3x3 convolution.
@@ -28,6 +33,7 @@ struct GeneratorConfig {
   int64_t blocks = 6;     ///< residual blocks
   int64_t aus = 17;
   Conditioning conditioning = Conditioning::tiled;
+  Units units = Units::absolute;
   StemPadding stem_padding = StemPadding::zero;
   Upsample upsample = Upsample::transposed;
   bool affine = true;  ///< instance norms have a learned scale and shift; without, they stay 1 and 0
@@ -56,6 +62,9 @@ class Generator {
   /// x (N,S,S,3) in [-1,1]; y (N,aus), intensities where 1 is FACS grade E. Any S that is a multiple of 4
   /// works; the size in the config is the one trained for.
   GeneratorOutput forward(const Tensor& x, const Tensor& y) const;
+  /// forward of a face that shows the action units `shown` (N,aus) towards `wanted` (N,aus): y is `wanted`, or
+  /// wanted - shown for relative units.
+  GeneratorOutput repaint(const Tensor& x, const Tensor& wanted, const Tensor& shown) const;
 
   const GeneratorConfig& config() const { return config_; }
   Parameters& parameters() { return parameters_; }
@@ -69,6 +78,7 @@ class Generator {
   Layer add_layer(const std::string& name, const Shape& filter, int64_t channels, Rng& rng, Dtype dtype);
   Tensor norm(const Tensor& x, const Layer& layer, const Tensor& y, double slope) const;
   Tensor doubled(const Tensor& x, const Layer& layer, const Tensor& y) const;
+  Tensor beside_planes(const Tensor& x, const Tensor& y) const;
 
   GeneratorConfig config_;
   Parameters parameters_;
@@ -108,6 +118,9 @@ class Discriminator {
   std::vector<Tensor> weights_, biases_;
   Tensor realism_, aus_;
 };
+
+/// tiled, film or bottleneck
+std::string name_of(Conditioning conditioning);
 
 /// The configs as text for checkpoints ("size" -> "128", ...) and back; Error naming a key that is missing or
 /// a value out of range.

@@ -8,8 +8,9 @@
 namespace sga::ganimation {
 namespace {
 
-FacePaint paint_of(const Model& model, const Tensor& crop, const ActionUnits& units) {
-  const Edit edit = model.edit(crop, {units});
+FacePaint paint_of(const Model& model, const Tensor& crop, const ActionUnits& units,
+                   const std::optional<ActionUnits>& source) {
+  const Edit edit = source ? model.edit(crop, {units}, {*source}) : model.edit(crop, {units});
   return {to_image(affine(edit.attention, 2, -1)), to_image(edit.colour)};  // to_image reads [-1,1]
 }
 
@@ -60,7 +61,7 @@ FaceEdit edit_face(const Model& model, const Image& crop, const Target& target,
                    const std::optional<ActionUnits>& source) {
   const Tensor x = to_tensor(crop);
   const auto paint = [&](const ActionUnits& units) {
-    return units == source ? nothing(crop) : paint_of(model, x, units);
+    return units == source ? nothing(crop) : paint_of(model, x, units, source);
   };
   FacePaint made = paint(target.units);
   if (target.side != Side::both) made = mixture(crop, made, paint(target.other), target.side);

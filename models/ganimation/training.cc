@@ -218,7 +218,7 @@ void Trainer::learn(Step& step, const Batch& batch, const Tensor& mix, bool gene
   Tensor fake;
   {
     GradMode mode(generator_learns);
-    first = generator_.forward(x, batch.target_aus);
+    first = generator_.repaint(x, batch.target_aus, batch.source_aus);
     fake = composite(first, x);
   }
   const Tensor shown = fake.detach();
@@ -259,7 +259,7 @@ void Trainer::learn_generator(Step& step, const Batch& batch, const GeneratorOut
                               const Tensor& fake) {
   const LossWeights& weight = config_.weights;
   const DiscriminatorOutput judged = discriminator_.forward(fake);
-  const GeneratorOutput second = generator_.forward(fake, batch.source_aus);
+  const GeneratorOutput second = generator_.repaint(fake, batch.source_aus, batch.target_aus);
   const Tensor back = composite(second, fake);
   const auto mask_term = [&](const Tensor& a) {
     return affine(weight.mask_root ? mean(root_of_squares(a)) : mean(a), weight.mask);
@@ -277,7 +277,8 @@ void Trainer::learn_generator(Step& step, const Batch& batch, const GeneratorOut
     terms["g_band"] =
         add(band_penalty(first.attention, config_.band), band_penalty(second.attention, config_.band));
   if (weight.identity > 0) {
-    const Tensor same = composite(generator_.forward(batch.images, batch.source_aus), batch.images);
+    const Tensor same = composite(generator_.repaint(batch.images, batch.source_aus, batch.source_aus),
+                                  batch.images);
     terms["g_identity"] = affine(l1(same, batch.images), weight.identity);
   }
   std::vector<Tensor> summands;
@@ -346,6 +347,10 @@ void Trainer::load(const Checkpoint& checkpoint) {
   for (const auto& [key, value] : mine)
     SGA_CHECK(checkpoint.meta(key) == value, "ganimation: the checkpoint was trained with ", key, " = ",
               checkpoint.meta(key), ", this run has ", value, "; give the same options or another --out");
+  for (const auto& [key, value] : checkpoint.metadata)
+    SGA_CHECK(mine.contains(key) || !(key.starts_with("generator.") || key.starts_with("discriminator.")),
+              "ganimation: the checkpoint was trained with ", key, " = ", value,
+              ", this run without; give the same options or another --out");
   generator_.parameters().load(checkpoint, "generator.");
   discriminator_.parameters().load(checkpoint, "discriminator.");
   if (config_.average > 0) average_.parameters().load(checkpoint, "average.");

@@ -25,12 +25,16 @@ struct Pixels {
 };
 
 // All faces through the editor, a few at a time.
-ganimation::Edit edit_all(const Editor& editor, const Tensor& crops,
+ganimation::Edit edit_all(const Editor& editor, const LabelledFaces& faces,
                           const std::vector<ActionUnits>& targets) {
+  const auto rows = [](const std::vector<ActionUnits>& all, int64_t first, int64_t count) {
+    return std::vector<ActionUnits>(all.begin() + first, all.begin() + first + count);
+  };
   std::vector<Tensor> edited, attention, colour;
-  for (int64_t i = 0; i < crops.dim(0); i += kAtOnce) {
-    const int64_t n = std::min(kAtOnce, crops.dim(0) - i);
-    const ganimation::Edit e = editor(slice(crops, 0, i, n), {targets.begin() + i, targets.begin() + i + n});
+  for (int64_t i = 0; i < faces.crops.dim(0); i += kAtOnce) {
+    const int64_t n = std::min(kAtOnce, faces.crops.dim(0) - i);
+    const ganimation::Edit e =
+        editor(slice(faces.crops, 0, i, n), rows(targets, i, n), rows(faces.labels, i, n));
     edited.push_back(e.edited), attention.push_back(e.attention), colour.push_back(e.colour);
   }
   return {concat(edited, 0), concat(attention, 0), concat(colour, 0)};
@@ -150,7 +154,7 @@ EditReport report_edits(const Editor& editor, const AuRegressor& judge, const La
     for (const double level : kLevels) {
       std::vector<ActionUnits> targets = faces.labels;
       for (ActionUnits& target : targets) target[au] = float(level);
-      edits.push_back(edit_all(editor, faces.crops, targets).edited);
+      edits.push_back(edit_all(editor, faces, targets).edited);
       read.push_back(read_faces(judge, edits.back()));
     }
     for (size_t i = 0; i < n; ++i) {
@@ -177,7 +181,7 @@ EditReport report_edits(const Editor& editor, const AuRegressor& judge, const La
     Rng rng(seed);
     std::vector<ActionUnits> targets;
     for (size_t i = 0; i < n; ++i) targets.push_back(faces.labels[rng.below(n)]);
-    const ganimation::Edit edit = edit_all(editor, faces.crops, targets);
+    const ganimation::Edit edit = edit_all(editor, faces, targets);
     const std::vector<ActionUnits> read = read_faces(judge, edit.edited);
     for (size_t au = 0; au < kActionUnitCount; ++au) {
       std::vector<double> asked, got;
@@ -194,7 +198,7 @@ EditReport report_edits(const Editor& editor, const AuRegressor& judge, const La
     on_step();
   }
   {
-    const Tensor same = edit_all(editor, faces.crops, faces.labels).edited;
+    const Tensor same = edit_all(editor, faces, faces.labels).edited;
     const double error = mse(same, faces.crops).item() / 4;  // of values in [0,1]
     report.identity_psnr = error > 0 ? -10 * std::log10(error) : INFINITY;
     on_step();
@@ -211,7 +215,7 @@ EditReport report_edits(const Editor& editor, const AuRegressor& judge, const La
           float& v = target[size_t(index_of(unit))];
           v += share * (value - v);
         }
-      const Tensor now = edit_all(editor, faces.crops, targets).edited;
+      const Tensor now = edit_all(editor, faces, targets).edited;
       if (last) way += l1(now, last).item();
       if (!first) first = now;
       last = now;

@@ -10,8 +10,9 @@
 
 namespace sga::judge {
 
-/// crops (N,S,S,3) in [-1,1] and a set of action units each -> their edits.
-using Editor = std::function<ganimation::Edit(const Tensor& crops, const std::vector<ActionUnits>& targets)>;
+/// crops (N,S,S,3) in [-1,1], a set of action units each and what each shows -> their edits.
+using Editor = std::function<ganimation::Edit(const Tensor& crops, const std::vector<ActionUnits>& targets,
+                                              const std::vector<ActionUnits>& sources)>;
 
 /// Faces of one size with what they show.
 struct LabelledFaces {

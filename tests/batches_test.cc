@@ -112,15 +112,41 @@ TEST_F(Batches, LoadedAheadInTheSameOrder) {
   const BatchSampler sampler(set, set.indices(true), 0.5);
   std::vector<Batch> want;
   {
-    BatchLoader loader(sampler, 6, 11, 0, 1);
+    BatchLoader loader(sampler, 6, 11, 0, false, 1);
     for (int i = 0; i < 12; ++i) want.push_back(loader.next());
     EXPECT_GE(loader.waited(), 0);
   }
-  BatchLoader same(sampler, 6, 11, 0, 5), later(sampler, 6, 11, 7), other(sampler, 6, 12);
+  BatchLoader same(sampler, 6, 11, 0, false, 5), later(sampler, 6, 11, 7), other(sampler, 6, 12);
   for (int i = 0; i < 12; ++i) expect_equal(same.next(), want[size_t(i)]);
   for (int i = 7; i < 12; ++i) expect_equal(later.next(), want[size_t(i)]);  // a resumed run
   EXPECT_NE(to_host<float>(other.next().images), to_host<float>(want[0].images));
   EXPECT_NE(to_host<float>(want[0].images), to_host<float>(want[1].images));
+}
+
+TEST_F(Batches, ShuffledEveryFaceComesOnceAnEpoch) {
+  const FaceSet set = make(10);
+  const BatchSampler sampler(set, set.indices(true));
+  const auto label = [](const Batch& batch) {  // make gives each of the first 17 faces a unit of its own
+    std::vector<int> faces;
+    const std::vector<float> aus = to_host<float>(batch.source_aus);
+    for (size_t i = 0; i < aus.size(); ++i)
+      if (aus[i] > 0) faces.push_back(int(i % size_t(kActionUnitCount)));
+    return faces;
+  };
+  BatchLoader loader(sampler, 4, 11, 0, true);
+  std::vector<int> run;
+  for (int i = 0; i < 10; ++i)  // 40 faces, 4 epochs; every third batch spans two
+    for (const int face : label(loader.next())) run.push_back(face);
+  std::set<std::vector<int>> orders;
+  for (size_t epoch = 0; epoch < 4; ++epoch) {
+    const std::vector<int> order(run.begin() + int64_t(10 * epoch), run.begin() + int64_t(10 * epoch + 10));
+    EXPECT_EQ(std::set<int>(order.begin(), order.end()).size(), 10u) << "epoch " << epoch;
+    orders.insert(order);
+  }
+  EXPECT_EQ(orders.size(), 4u);  // each epoch has an order of its own
+  BatchLoader later(sampler, 4, 11, 7, true), other(sampler, 4, 12, 0, true);
+  EXPECT_EQ(label(later.next()), std::vector<int>(run.begin() + 28, run.begin() + 32));  // a resumed run
+  EXPECT_NE(label(other.next()), std::vector<int>(run.begin(), run.begin() + 4));
 }
 
 TEST_F(Batches, WhatTheThreadMeetsIsThrownByNext) {

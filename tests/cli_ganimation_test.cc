@@ -1,5 +1,6 @@
 // ganimation as a program: from a packed data set to an edited photograph, and everything it must refuse.
 #include "engine/checkpoint.h"
+#include "models/ganimation/openface.h"
 #include "tests/cli.h"
 
 namespace sga {
@@ -69,6 +70,54 @@ TEST_F(CliGanimation, FromADataSetToAnEditedPhotograph) {
   EXPECT_TRUE(text_of(folder / "again/model.safetensors") == model);
   EXPECT_EQ(run_tool("ganimation", training({"--seed", "1", "--out", at("other")})).code, 0);
   EXPECT_FALSE(text_of(folder / "other/model.safetensors") == model);
+}
+
+TEST_F(CliGanimation, RelativeUnitsNeedTheFacesOwn) {
+  const Words relative = {"--units", "relative", "--conditioning", "bottleneck"};
+  ASSERT_EQ(run_tool("ganimation", training(relative + Words{"--out", at("run")})).code, 0);
+  const Outcome info = run_tool("ganimation", {"info", "--model", at("run/model.safetensors")});
+  EXPECT_TRUE(contains(info.out, "bottleneck")) << info.out;
+  EXPECT_TRUE(contains(info.out, "relative")) << info.out;
+
+  // The same target from two sources are two edits; without a source the model reads the face itself.
+  const auto table = [](float value) {
+    ActionUnits units;
+    units.fill(value);
+    return openface_header() + openface_line("astronaut.png", 0.9, units);
+  };
+  write_text(folder / "low.csv", table(0));
+  write_text(folder / "high.csv", table(0.8f));
+  const auto edited = [&](const std::string& source) {
+    Words words = {"edit", "--model", at("run/model.safetensors"), "--image", kPhotograph, "--au", "12=0.5",
+                   "--quiet", "--out", at("edit_" + source)};
+    if (!source.empty()) words = words + Words{"--source-aus", at(source + ".csv")};
+    const Outcome outcome = run_tool("ganimation", words);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return load_image(folder / ("edit_" + source) / "custom.png").pixels;
+  };
+  const auto low = edited("low"), high = edited("high"), estimated = edited("");
+  EXPECT_NE(low, high);
+  EXPECT_NE(low, estimated);
+
+  // A model that cannot read the face has to be told.
+  Checkpoint blind = load_checkpoint(folder / "run/model.safetensors");
+  std::erase_if(blind.tensors, [](const auto& item) { return item.first.starts_with("estimator."); });
+  std::erase_if(blind.metadata, [](const auto& item) { return item.first.starts_with("estimator."); });
+  save_checkpoint(folder / "blind.safetensors", blind);
+  expect_refused("ganimation",
+                 {"edit", "--model", at("blind.safetensors"), "--image", kPhotograph, "--au", "12=0.5", "--out",
+                  at("bad")},
+                 1, "--source-aus");
+}
+
+TEST_F(CliGanimation, RecipesThatTakeEveryFaceOnce) {
+  Words words = training({"--recipe", "replicate", "--out", at("run")});
+  std::erase(words, "--quiet");
+  const Outcome trained = run_tool("ganimation", words);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_TRUE(contains(trained.out, "every face once an epoch")) << trained.out;
+  expect_refused("ganimation", training({"--recipe", "replicate", "--balance", "0.5", "--out", at("bad")}), 1,
+                 "every face once an epoch, balance 0.5");
 }
 
 TEST_F(CliGanimation, ExpressionsThatAreNone) {

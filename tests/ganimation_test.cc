@@ -365,6 +365,7 @@ TEST(Ganimation, RecipesHaveTheirWeights) {
   EXPECT_EQ(recipe("paper").weights.cycle, 491'520);
   EXPECT_EQ(replicate.weights.mask, 0);
   EXPECT_FALSE(replicate.generator.affine);
+  EXPECT_TRUE(replicate.shuffle);
   EXPECT_EQ(improved.generator.size, 64);
   EXPECT_EQ(improved.generator.upsample, Upsample::resize);
   EXPECT_TRUE(improved.band.active());

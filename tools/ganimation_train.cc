@@ -237,11 +237,11 @@ void print_recipe(const TrainingConfig& c, const FaceSet& set, size_t train_face
     std::printf("the action units' weight starts at %g and falls to %g in the first third\n",
                 c.weights.aus_start, c.weights.aus);
   std::printf(
-      "schedule: %lld iterations of batch %lld, generator every %lld, rate %g and %g, falling from iteration "
+      "schedule: %lld iterations of batch %lld%s, generator every %lld, rate %g and %g, falling from iteration "
       "%lld\n",
       static_cast<long long>(c.iterations()), static_cast<long long>(c.batch),
-      static_cast<long long>(c.critic_steps), c.lr_generator, c.lr_critic,
-      static_cast<long long>(c.epoch_begin(c.constant_epochs + 1)));
+      c.shuffle ? ", every face once an epoch" : "", static_cast<long long>(c.critic_steps), c.lr_generator,
+      c.lr_critic, static_cast<long long>(c.epoch_begin(c.constant_epochs + 1)));
   std::fflush(stdout);
 }
 
@@ -343,7 +343,7 @@ void train(TrainOptions& o, CLI::App& app) {
   auto saved = Clock::now();
   double gauge = 0.5;
   bool warned = false;
-  BatchLoader loader(sampler, config.batch, config.seed, trainer.iteration());
+  BatchLoader loader(sampler, config.batch, config.seed, trainer.iteration(), config.shuffle);
   int64_t updates = trainer.generator_updates();
   // Of the last line of metrics: iteration, time, and the seconds that batches had been waited for.
   int64_t counted = trainer.iteration();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 namespace sga::ganimation {
 namespace {
@@ -10,6 +11,13 @@ constexpr float kShown = 0.2f;         // intensity 1 of 5
 constexpr size_t kFewestShowing = 20;  // an AU shown by fewer faces is not worth a share of the draws
 constexpr double kTargetNoise = 0.1;
 constexpr uint64_t kBatchStream = 4;  // the first three labels of a seed are the trainer's
+constexpr uint64_t kOrderStream = 5;
+
+void resize(HostBatch& batch, size_t count, size_t face) {
+  batch.images.resize(count * face);
+  batch.source_aus.resize(count * size_t(kActionUnitCount));
+  batch.target_aus.resize(count * size_t(kActionUnitCount));
+}
 
 }  // namespace
 
@@ -32,23 +40,28 @@ int64_t BatchSampler::draw_face(Rng& rng) const {
 }
 
 void BatchSampler::draw(int64_t n, Rng& rng, HostBatch& to) const {
-  const auto face = size_t(set_.size() * set_.size() * 3), count = size_t(n), aus = size_t(kActionUnitCount);
-  to.images.resize(count * face);
-  to.source_aus.resize(count * aus);
-  to.target_aus.resize(count * aus);
-  for (size_t i = 0; i < count; ++i) {
-    const int64_t chosen = draw_face(rng), other = draw_face(rng);
-    const bool flip = rng.below(2) == 1;
-    const auto amount = [&] {
-      return shift_ > 0 ? int64_t(rng.below(uint64_t(2 * shift_ + 1))) - shift_ : 0;
-    };
-    const int64_t down = amount(), right = amount();
-    set_.fill(std::span(to.images).subspan(i * face, face), chosen, flip, down, right);
-    for (size_t au = 0; au < aus; ++au) {
-      to.source_aus[i * aus + au] = set_.record(chosen).labels[au];
-      to.target_aus[i * aus + au] =
-          set_.record(other).labels[au] + float(kTargetNoise * (2 * rng.uniform() - 1));
-    }
+  resize(to, size_t(n), face_numbers());
+  for (size_t i = 0; i < size_t(n); ++i) put(draw_face(rng), rng, to, i);
+}
+
+void BatchSampler::draw(const std::vector<int64_t>& chosen, Rng& rng, HostBatch& to) const {
+  resize(to, chosen.size(), face_numbers());
+  for (size_t i = 0; i < chosen.size(); ++i) put(chosen[i], rng, to, i);
+}
+
+void BatchSampler::put(int64_t chosen, Rng& rng, HostBatch& to, size_t i) const {
+  const size_t face = face_numbers(), aus = size_t(kActionUnitCount);
+  const int64_t other = draw_face(rng);
+  const bool flip = rng.below(2) == 1;
+  const auto amount = [&] {
+    return shift_ > 0 ? int64_t(rng.below(uint64_t(2 * shift_ + 1))) - shift_ : 0;
+  };
+  const int64_t down = amount(), right = amount();
+  set_.fill(std::span(to.images).subspan(i * face, face), chosen, flip, down, right);
+  for (size_t au = 0; au < aus; ++au) {
+    to.source_aus[i * aus + au] = set_.record(chosen).labels[au];
+    to.target_aus[i * aus + au] =
+        set_.record(other).labels[au] + float(kTargetNoise * (2 * rng.uniform() - 1));
   }
 }
 
@@ -64,10 +77,26 @@ Batch HostBatch::to_device(int64_t side) const {
           from_host<float>({n, kActionUnitCount}, target_aus)};
 }
 
-BatchLoader::BatchLoader(const BatchSampler& sampler, int64_t n, uint64_t seed, int64_t first, size_t ahead)
+ShuffledEpochs::ShuffledEpochs(std::vector<int64_t> faces, const Rng& rng)
+    : faces_(std::move(faces)), rng_(rng) {}
+
+int64_t ShuffledEpochs::at(int64_t i) {
+  const auto count = int64_t(faces_.size());
+  if (i / count != epoch_) {
+    epoch_ = i / count;
+    order_ = faces_;
+    Rng rng = rng_.fork(uint64_t(epoch_));
+    for (size_t left = order_.size(); left > 1; --left) std::swap(order_[left - 1], order_[rng.below(left)]);
+  }
+  return order_[size_t(i % count)];
+}
+
+BatchLoader::BatchLoader(const BatchSampler& sampler, int64_t n, uint64_t seed, int64_t first, bool shuffle,
+                         size_t ahead)
     : sampler_(sampler), n_(n), first_(first), rng_(Rng(seed).fork(kBatchStream)), slots_(ahead) {
   SGA_CHECK(n > 0 && first >= 0 && ahead > 0, "ganimation: cannot load batches of ", n, " faces from the ",
             first, "th on, ", ahead, " ahead");
+  if (shuffle) epochs_.emplace(sampler.faces_, Rng(seed).fork(kOrderStream));
   thread_ = std::thread([this] {
     try {
       work();
@@ -96,7 +125,14 @@ void BatchLoader::work() {
       if (stop_) return;
     }
     Rng rng = rng_.fork(uint64_t(first_ + i));
-    sampler_.draw(n_, rng, slots_[size_t(i) % slots_.size()]);
+    HostBatch& slot = slots_[size_t(i) % slots_.size()];
+    if (epochs_) {
+      std::vector<int64_t> chosen(static_cast<size_t>(n_));
+      for (int64_t k = 0; k < n_; ++k) chosen[size_t(k)] = epochs_->at((first_ + i) * n_ + k);
+      sampler_.draw(chosen, rng, slot);
+    } else {
+      sampler_.draw(n_, rng, slot);
+    }
     {
       const std::lock_guard lock(mutex_);
       made_ = i + 1;

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -17,8 +18,8 @@ struct HostBatch {
   Batch to_device(int64_t side) const;
 };
 
-/// Draws faces and target action units, always with replacement. Everything random comes from the Rng given,
-/// so the same state draws the same batch.
+/// Draws faces and target action units with replacement. Everything random comes from the Rng given, so the
+/// same state draws the same batch.
 class BatchSampler {
  public:
   /// Draws from `faces` (indices into `set`, which must outlive this). `balance` is the share of draws that
@@ -32,10 +33,14 @@ class BatchSampler {
   Batch draw(int64_t n, Rng& rng) const;
   /// The same into host memory, which any thread may do.
   void draw(int64_t n, Rng& rng, HostBatch& to) const;
+  /// Of these faces instead of drawn ones.
+  void draw(const std::vector<int64_t>& chosen, Rng& rng, HostBatch& to) const;
 
  private:
   friend class BatchLoader;
   int64_t draw_face(Rng& rng) const;
+  size_t face_numbers() const { return size_t(set_.size() * set_.size() * 3); }
+  void put(int64_t chosen, Rng& rng, HostBatch& to, size_t i) const;
 
   const FaceSet& set_;
   std::vector<int64_t> faces_;
@@ -44,15 +49,32 @@ class BatchSampler {
   int64_t shift_;
 };
 
+/// The faces of a run in the order in which they come when each is used once an epoch: face i of the run depends
+/// on the seed and i alone.
+class ShuffledEpochs {
+ public:
+  ShuffledEpochs(std::vector<int64_t> faces, const Rng& rng);
+  /// Face i of the run, counted from 0 over all epochs.
+  int64_t at(int64_t i);
+
+ private:
+  const std::vector<int64_t> faces_;
+  const Rng rng_;
+  int64_t epoch_ = -1;
+  std::vector<int64_t> order_;  // of that epoch
+};
+
 /// Batches assembled ahead of time by a thread of its own. Batch i of a run depends on the seed and i alone:
 /// neither how far ahead the thread is nor where a run was resumed changes it.
 ///   BatchLoader loader(sampler, 25, seed, trainer.iteration());
 ///   while (...) trainer.step(loader.next());
 class BatchLoader {
  public:
-  /// Batches `first`, `first` + 1, ... of n faces, up to `ahead` of them waiting. `sampler` and its set must
-  /// outlive this.
-  BatchLoader(const BatchSampler& sampler, int64_t n, uint64_t seed, int64_t first = 0, size_t ahead = 4);
+  /// Batches `first`, `first` + 1, ... of n faces, up to `ahead` of them waiting. `shuffle`: every face of the
+  /// sampler once an epoch, and a batch at the end of one is filled from the next; only the targets are drawn.
+  /// `sampler` and its set must outlive this.
+  BatchLoader(const BatchSampler& sampler, int64_t n, uint64_t seed, int64_t first = 0, bool shuffle = false,
+              size_t ahead = 4);
   ~BatchLoader();
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
@@ -68,6 +90,7 @@ class BatchLoader {
   const BatchSampler& sampler_;
   const int64_t n_, first_;
   const Rng rng_;
+  std::optional<ShuffledEpochs> epochs_;
   std::vector<HostBatch> slots_;  // batch first + k lies in slot k % ahead
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -50,6 +50,9 @@ void check(const TrainingConfig& c) {
             c.weights.aus_start);
   SGA_CHECK(c.shift >= 0 && c.shift <= c.generator.size / 4,
             "ganimation: faces may be moved by 0 to a quarter of their side, got ", c.shift, " pixels");
+  SGA_CHECK(!c.shuffle || c.balance == 0,
+            "ganimation: the recipe takes every face once an epoch, balance ", c.balance,
+            " would draw some more often; take 0 or another recipe");
   SGA_CHECK(c.average >= 0 && c.average < 1,
             "ganimation: the decay of averaged weights must be in [0,1), got ", c.average);
 }
@@ -67,10 +70,12 @@ Tensor root_of_squares(const Tensor& a) {
   return power(affine(reshape(sum_to(rows, {n, 1}), {n}), 1, kPenaltyEps), 0.5);
 }
 
-// What the means (N) of the attention pay for lying outside the band.
+// What the means (N) of the attention over the face pay for lying outside the band.
 Tensor band_penalty(const Tensor& attention, const AttentionBand& band) {
-  const int64_t n = attention.dim(0), rest = attention.numel() / n;
-  const Tensor means = affine(reshape(sum_to(reshape(attention, {n, rest}), {n, 1}), {n}), 1 / double(rest));
+  const int64_t n = attention.dim(0), side = attention.dim(1);
+  const Tensor face = crop(attention, side / 6, side / 4, side - 2 * (side / 6), side - 2 * (side / 4));
+  const int64_t rest = face.numel() / n;
+  const Tensor means = affine(reshape(sum_to(reshape(face, {n, rest}), {n, 1}), {n}), 1 / double(rest));
   const auto beyond = [](const Tensor& excess) { return power(leaky_relu(excess, 0), 2); };
   return affine(mean(add(beyond(affine(means, 1, -band.high)), beyond(affine(means, -1, band.low)))),
                 kBandWeight);
@@ -100,6 +105,7 @@ TrainingConfig recipe(const std::string& name, int64_t size) {
     c.generator.affine = false;
     c.weights.mask = c.weights.smooth = 0;
     c.separate_penalty_step = false;
+    c.shuffle = true;
     c.decay = Decay::replicate;
     return c;
   }
@@ -134,7 +140,7 @@ TrainingConfig recipe(const std::string& name, int64_t size) {
     c.weights.aus_start = 160;
     c.weights.aus = 40;
     c.weights.identity = 5;
-    c.band = {0.3, 0.93};
+    c.band = {0.3, 0.85};
     c.shift = std::max<int64_t>(1, size / 20);
   }
   return c;
@@ -171,7 +177,7 @@ double Trainer::rate() const {
 double Trainer::au_weight() const {
   const LossWeights& w = config_.weights;
   if (w.aus_start == 0) return w.aus;
-  const double left = std::max(0.0, 1 - 3 * double(iteration_) / double(config_.iterations()));
+  const double left = std::max(0.0, 1 - 1.5 * double(iteration_) / double(config_.iterations()));
   return w.aus + left * (w.aus_start - w.aus);
 }
 

@@ -63,6 +63,7 @@ struct TrainingConfig {
   AttentionBand band;
   int64_t shift = 0;   ///< pixels a face may be moved by in each direction, its edge repeated
   double balance = 0;  ///< share of faces drawn for an action unit they show; see BatchSampler
+  bool shuffle = false;  ///< every face once an epoch instead of drawn with replacement; see BatchLoader
   double average = 0;  ///< decay of the running average of the generator's weights; 0 keeps none
   uint64_t seed = 0;
 
@@ -80,13 +81,12 @@ struct TrainingConfig {
 ///   paper     the losses as the paper prints them, read literally: sums where the code has means, the
 ///             attention's root of squares, squared differences. For comparison; see docs/ganimation.md.
 ///   replicate the widely used re-implementation: one Adam step, no mask and smoothness terms, norms without
-///             scale and shift, rate down to 0.
+///             scale and shift, every face once an epoch, rate down to 0.
 ///   thesis    official with squared differences and the rate falling linearly to 0.
 ///   small     for faces of 64..96 px and hours instead of days: FiLM conditioning, 2 critic steps, one Adam
 ///             step for critic and penalty together, higher rates, averaged weights, balanced draws.
 ///   improved  small with an AU weight that falls from 160 to 40, resize-convolutions, an identity loss,
-///   moved
-///             faces and attention held in a band.
+///             moved faces and attention held in a band.
 /// For faces of `size` pixels, 0: 128, but 64 for small and improved. Counts of the result may then be
 /// changed. Error on another name.
 TrainingConfig recipe(const std::string& name, int64_t size = 0);

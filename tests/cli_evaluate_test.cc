@@ -287,7 +287,7 @@ TEST_F(CliEvaluate, FidRefuses) {
     EXPECT_EQ(outcome.code, 1) << outcome.err;
     EXPECT_TRUE(contains(outcome.err, part)) << outcome.err;
   };
-  refused(compare("fid", "a", "one"), "holds 1 pictures");
+  refused(compare("fid", "a", "one"), "holds too few pictures, 1;");
   refused(compare("fid", "a", "none"), "none");
   refused(compare("fid", "a", "missing"), "missing");
   refused(compare("fid", "a", "a") +

@@ -368,6 +368,7 @@ TEST(Ganimation, RecipesHaveTheirWeights) {
   EXPECT_TRUE(replicate.shuffle);
   EXPECT_EQ(improved.generator.size, 64);
   EXPECT_EQ(improved.generator.upsample, Upsample::resize);
+  EXPECT_EQ(improved.generator.units, Units::relative);
   EXPECT_TRUE(improved.band.active());
   EXPECT_GT(improved.weights.aus_start, improved.weights.aus);
   EXPECT_FALSE(recipe("small").band.active());

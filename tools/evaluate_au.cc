@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "engine/image.h"
 #include "engine/ops.h"
@@ -47,12 +48,11 @@ Tensor fitted(const Tensor& x, int64_t size) {
 // Test faces, of different people where persons are known.
 std::vector<int64_t> chosen_faces(const FaceSet& set, int64_t count) {
   std::vector<int64_t> faces, rest;
-  std::vector<int64_t> people;
+  std::set<int64_t> people;
   for (int64_t face : set.indices(false)) {
     const int64_t person = set.record(face).person;
-    const bool known = person >= 0 && std::find(people.begin(), people.end(), person) != people.end();
+    const bool known = person >= 0 && !people.insert(person).second;
     (known ? rest : faces).push_back(face);
-    if (person >= 0) people.push_back(person);
   }
   faces.insert(faces.end(), rest.begin(), rest.end());
   faces.resize(std::min(faces.size(), size_t(count)));
@@ -181,8 +181,8 @@ void evaluate_au(const Options& o, CLI::App& app) {
   use_device(o.common);
   const FaceSet set(o.data);
   const std::vector<int64_t> chosen = chosen_faces(set, o.faces);
-  SGA_CHECK(chosen.size() >= 2, o.data, " holds ", chosen.size(),
-            " faces for tests, 2 or more are needed; prepare it with --split below 1");
+  SGA_CHECK(chosen.size() >= 2, o.data, " holds too few faces for tests, ", chosen.size(),
+            "; 2 or more are needed; prepare it with --split below 1");
   const fs::path judge_file = o.judge.empty() ? default_judge() : fs::path(o.judge);
   const Checkpoint judge_checkpoint = load_checkpoint(judge_file);
   const judge::AuRegressor regressor = judge::load_regressor(judge_checkpoint);

@@ -104,8 +104,8 @@ void train(Options& o, CLI::App& app) {
   const std::string about = o.about.empty() ? "" : read_text(o.about, 1 << 16);
   const FaceSet set(o.data);
   const std::vector<int64_t> test = set.indices(false);
-  SGA_CHECK(test.size() >= 2, o.data, " holds ", test.size(),
-            " faces for tests, a judge needs 2 or more; prepare it with --split below 1");
+  SGA_CHECK(test.size() >= 2, o.data, " holds too few faces for tests, ", test.size(),
+            "; a judge needs 2 or more; prepare it with --split below 1");
   o.training.seed = o.common.seed;
   judge::Trainer trainer(o.training, set, set.indices(true));
   if (!goes_on) open_folder();

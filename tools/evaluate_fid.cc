@@ -80,8 +80,8 @@ class Pictures {
     } else {
       source_.emplace(path);
     }
-    SGA_CHECK(count() >= 2, path, " holds ", count(),
-              " pictures; a distance of sets needs 2 or more, and thousands to mean something");
+    SGA_CHECK(count() >= 2, path, " holds too few pictures, ", count(),
+              "; a distance of sets needs 2 or more, and thousands to mean something");
   }
   size_t count() const { return faces_ ? order_.size() : source_->count(); }
   std::string name(size_t i) const { return faces_ ? faces_->record(order_[i]).name : source_->name(i); }

@@ -437,7 +437,7 @@ void declare_ganimation_train(CLI::App& app) {
   train_app
       ->add_option("--units", o->units,
                    "What the generator is told: the action units asked for (absolute, official) or their "
-                   "difference to the face's own (relative)")
+                   "difference to the face's own (relative, improved)")
       ->check(CLI::IsMember({"absolute", "relative"}));
   train_app->add_option("--upsample", o->upsample, "transposed or resize")
       ->check(CLI::IsMember({"transposed", "resize"}));

@@ -60,9 +60,8 @@ AuSequence make_au_sequence(const FaceTable& table, const std::string& name) {
   const auto most = std::max_element(people.begin(), people.end(), [](const auto& a, const auto& b) {
     return a.second.size() < b.second.size();
   });
-  SGA_CHECK(most != people.end() && most->second.size() >= 2, name, ": ",
-            most == people.end() ? size_t{0} : most->second.size(),
-            " frames can be used, and a sequence needs 2; ",
+  SGA_CHECK(most != people.end() && most->second.size() >= 2, name, ": too few usable frames, ",
+            most == people.end() ? size_t{0} : most->second.size(), "; a sequence needs 2 or more; ",
             table.rejected.empty() ? "give the CSV of a video"
                                    : "the first that cannot: " + table.rejected[0].reason);
   const std::map<int64_t, ActionUnits>& known = most->second;

@@ -70,12 +70,10 @@ Tensor root_of_squares(const Tensor& a) {
   return power(affine(reshape(sum_to(rows, {n, 1}), {n}), 1, kPenaltyEps), 0.5);
 }
 
-// What the means (N) of the attention over the face pay for lying outside the band.
+// What the means (N) of the attention pay for lying outside the band.
 Tensor band_penalty(const Tensor& attention, const AttentionBand& band) {
-  const int64_t n = attention.dim(0), side = attention.dim(1);
-  const Tensor face = crop(attention, side / 6, side / 4, side - 2 * (side / 6), side - 2 * (side / 4));
-  const int64_t rest = face.numel() / n;
-  const Tensor means = affine(reshape(sum_to(reshape(face, {n, rest}), {n, 1}), {n}), 1 / double(rest));
+  const int64_t n = attention.dim(0), rest = attention.numel() / n;
+  const Tensor means = affine(reshape(sum_to(reshape(attention, {n, rest}), {n, 1}), {n}), 1 / double(rest));
   const auto beyond = [](const Tensor& excess) { return power(leaky_relu(excess, 0), 2); };
   return affine(mean(add(beyond(affine(means, 1, -band.high)), beyond(affine(means, -1, band.low)))),
                 kBandWeight);
@@ -135,12 +133,13 @@ TrainingConfig recipe(const std::string& name, int64_t size) {
   c.average = 0.999;
   if (name == "improved") {
     c.generator.upsample = Upsample::resize;
+    c.generator.units = Units::relative;
     // Started at its final weight, the units are never found: nothing changes but hair and background, where
     // the band is kept most cheaply (2,300 iterations). Kept at 160, bars stay on brows and mouth.
     c.weights.aus_start = 160;
     c.weights.aus = 40;
     c.weights.identity = 5;
-    c.band = {0.3, 0.85};
+    c.band = {0.3, 0.93};
     c.shift = std::max<int64_t>(1, size / 20);
   }
   return c;
@@ -177,7 +176,7 @@ double Trainer::rate() const {
 double Trainer::au_weight() const {
   const LossWeights& w = config_.weights;
   if (w.aus_start == 0) return w.aus;
-  const double left = std::max(0.0, 1 - 1.5 * double(iteration_) / double(config_.iterations()));
+  const double left = std::max(0.0, 1 - 3 * double(iteration_) / double(config_.iterations()));
   return w.aus + left * (w.aus_start - w.aus);
 }
 

@@ -85,8 +85,8 @@ struct TrainingConfig {
 ///   thesis    official with squared differences and the rate falling linearly to 0.
 ///   small     for faces of 64..96 px and hours instead of days: FiLM conditioning, 2 critic steps, one Adam
 ///             step for critic and penalty together, higher rates, averaged weights, balanced draws.
-///   improved  small with an AU weight that falls from 160 to 40, resize-convolutions, an identity loss,
-///             moved faces and attention held in a band.
+///   improved  small with relative units, an AU weight that starts high and falls, resize-convolutions, an
+///             identity loss, moved faces and attention held in a band.
 /// For faces of `size` pixels, 0: 128, but 64 for small and improved. Counts of the result may then be
 /// changed. Error on another name.
 TrainingConfig recipe(const std::string& name, int64_t size = 0);

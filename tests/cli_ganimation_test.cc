@@ -88,8 +88,9 @@ TEST_F(CliGanimation, RelativeUnitsNeedTheFacesOwn) {
   write_text(folder / "low.csv", table(0));
   write_text(folder / "high.csv", table(0.8f));
   const auto edited = [&](const std::string& source) {
-    Words words = {"edit", "--model", at("run/model.safetensors"), "--image", kPhotograph, "--au", "12=0.5",
-                   "--quiet", "--out", at("edit_" + source)};
+    Words words = {
+        "edit",    "--model", at("run/model.safetensors"), "--image", kPhotograph, "--au", "12=0.5",
+        "--quiet", "--out",   at("edit_" + source)};
     if (!source.empty()) words = words + Words{"--source-aus", at(source + ".csv")};
     const Outcome outcome = run_tool("ganimation", words);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
@@ -105,8 +106,8 @@ TEST_F(CliGanimation, RelativeUnitsNeedTheFacesOwn) {
   std::erase_if(blind.metadata, [](const auto& item) { return item.first.starts_with("estimator."); });
   save_checkpoint(folder / "blind.safetensors", blind);
   expect_refused("ganimation",
-                 {"edit", "--model", at("blind.safetensors"), "--image", kPhotograph, "--au", "12=0.5", "--out",
-                  at("bad")},
+                 {"edit", "--model", at("blind.safetensors"), "--image", kPhotograph, "--au", "12=0.5",
+                  "--out", at("bad")},
                  1, "--source-aus");
 }
 
@@ -205,8 +206,8 @@ TEST_F(CliGanimation, OptionsOutOfRange) {
                    code, part);
   };
   for (const char* option :
-       {"--lr", "--critic-lr", "--au-weight", "--au-start", "--mask-weight", "--cycle-weight", "--smooth-weight",
-        "--identity-weight", "--average", "--balance", "--save-minutes"})
+       {"--lr", "--critic-lr", "--au-weight", "--au-start", "--mask-weight", "--cycle-weight",
+        "--smooth-weight", "--identity-weight", "--average", "--balance", "--save-minutes"})
     for (const char* value : {"nan", "-1", "inf", "much"}) refused({option, value}, 2, option);
   refused({"--batch", "0"}, 2, "--batch");
   refused({"--epochs", "0"}, 2, "--epochs");

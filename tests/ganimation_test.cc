@@ -596,12 +596,9 @@ TEST(GanimationEditing, ModelFileRoundTrip) {
   EXPECT_THROW(model.edit(slice(crops, 1, 0, 16), targets), Error);
 
   Rng rng2(6);
-  const Generator difference({.size = 32,
-                              .conv_dim = 8,
-                              .blocks = 1,
-                              .conditioning = Conditioning::film,
-                              .units = Units::relative},
-                             rng2);
+  const Generator difference(
+      {.size = 32, .conv_dim = 8, .blocks = 1, .conditioning = Conditioning::film, .units = Units::relative},
+      rng2);
   const Model relative(export_model(difference, card, &d), "relative");
   EXPECT_EQ(relative.config().units, Units::relative);
   const std::vector<ActionUnits> wanted(2, smile_of(0.5f)), own(2, smile_of(0.2f));

@@ -17,7 +17,8 @@ inline std::vector<double> hashed_numbers(int64_t count, uint64_t seed) {
   return v;
 }
 
-/// In torchvision's names, without a classifier: filters of variance 2 / fan_in, scales and variances around 1.
+/// In torchvision's names, without a classifier: filters of variance 2 / fan_in, scales and variances
+/// around 1.
 inline Checkpoint inception_weights() {
   std::map<std::string, Shape> shapes;
   for (const auto& [name, s] : inception_v3_layers()) {

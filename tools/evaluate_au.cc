@@ -191,9 +191,10 @@ void evaluate_au(const Options& o, CLI::App& app) {
   if (files.empty()) files.push_back(default_model().string());
   for (const std::string& file : files) {
     const auto model = std::make_shared<ganimation::Model>(fs::path(file));
-    candidates.push_back({file, model->size(), [model](const Tensor& crops, const auto& targets, const auto& sources) {
-                            return model->edit(crops, targets, sources);
-                          }});
+    candidates.push_back(
+        {file, model->size(), [model](const Tensor& crops, const auto& targets, const auto& sources) {
+           return model->edit(crops, targets, sources);
+         }});
   }
   const int64_t size = candidates.front().size;
   candidates.push_back({"copy of the photograph", size, [](const Tensor& crops, const auto&, const auto&) {

@@ -45,7 +45,8 @@ Extractor extractor_of(const Options& o) {
     const auto net = std::make_shared<const evaluation::InceptionV3>(load_checkpoint(o.weights));
     const bool published = !net->is_torchvision();
     if (!published)
-      warn(o.weights + " holds torchvision's classifier, not the network of the FID: its distances are called "
+      warn(o.weights +
+           " holds torchvision's classifier, not the network of the FID: its distances are called "
            "frechet_inception and kernel_inception, and compare with no published ones");
     return {published ? "fid" : "frechet_inception",
             published ? "kid" : "kernel_inception",

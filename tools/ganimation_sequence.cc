@@ -72,9 +72,8 @@ std::vector<Target> targets_of(const SequenceOptions& o, const Movement& movemen
   for (const ActionUnits& units : movement.frames) {
     Target target;
     for (size_t k = 0; k < units.size(); ++k)
-      target.units[k] = o.mode == "add"
-                            ? source.value()[k] + o.strength * (units[k] - movement.frames[0][k])
-                            : o.strength * units[k];
+      target.units[k] = o.mode == "add" ? source.value()[k] + o.strength * (units[k] - movement.frames[0][k])
+                                        : o.strength * units[k];
     targets.push_back(within(target, source.value_or(ActionUnits{}), limits));
   }
   return targets;

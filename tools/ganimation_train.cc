@@ -237,7 +237,8 @@ void print_recipe(const TrainingConfig& c, const FaceSet& set, size_t train_face
     std::printf("the action units' weight starts at %g and falls to %g in the first third\n",
                 c.weights.aus_start, c.weights.aus);
   std::printf(
-      "schedule: %lld iterations of batch %lld%s, generator every %lld, rate %g and %g, falling from iteration "
+      "schedule: %lld iterations of batch %lld%s, generator every %lld, rate %g and %g, falling from "
+      "iteration "
       "%lld\n",
       static_cast<long long>(c.iterations()), static_cast<long long>(c.batch),
       c.shuffle ? ", every face once an epoch" : "", static_cast<long long>(c.critic_steps), c.lr_generator,

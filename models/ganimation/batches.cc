@@ -53,9 +53,7 @@ void BatchSampler::put(int64_t chosen, Rng& rng, HostBatch& to, size_t i) const 
   const size_t face = face_numbers(), aus = size_t(kActionUnitCount);
   const int64_t other = draw_face(rng);
   const bool flip = rng.below(2) == 1;
-  const auto amount = [&] {
-    return shift_ > 0 ? int64_t(rng.below(uint64_t(2 * shift_ + 1))) - shift_ : 0;
-  };
+  const auto amount = [&] { return shift_ > 0 ? int64_t(rng.below(uint64_t(2 * shift_ + 1))) - shift_ : 0; };
   const int64_t down = amount(), right = amount();
   set_.fill(std::span(to.images).subspan(i * face, face), chosen, flip, down, right);
   for (size_t au = 0; au < aus; ++au) {

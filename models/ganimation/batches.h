@@ -49,8 +49,8 @@ class BatchSampler {
   int64_t shift_;
 };
 
-/// The faces of a run in the order in which they come when each is used once an epoch: face i of the run depends
-/// on the seed and i alone.
+/// The faces of a run in the order in which they come when each is used once an epoch: face i of the run
+/// depends on the seed and i alone.
 class ShuffledEpochs {
  public:
   ShuffledEpochs(std::vector<int64_t> faces, const Rng& rng);
@@ -70,9 +70,9 @@ class ShuffledEpochs {
 ///   while (...) trainer.step(loader.next());
 class BatchLoader {
  public:
-  /// Batches `first`, `first` + 1, ... of n faces, up to `ahead` of them waiting. `shuffle`: every face of the
-  /// sampler once an epoch, and a batch at the end of one is filled from the next; only the targets are drawn.
-  /// `sampler` and its set must outlive this.
+  /// Batches `first`, `first` + 1, ... of n faces, up to `ahead` of them waiting. `shuffle`: every face of
+  /// the sampler once an epoch, and a batch at the end of one is filled from the next; only the targets are
+  /// drawn. `sampler` and its set must outlive this.
   BatchLoader(const BatchSampler& sampler, int64_t n, uint64_t seed, int64_t first = 0, bool shuffle = false,
               size_t ahead = 4);
   ~BatchLoader();

@@ -62,8 +62,8 @@ class Generator {
   /// x (N,S,S,3) in [-1,1]; y (N,aus), intensities where 1 is FACS grade E. Any S that is a multiple of 4
   /// works; the size in the config is the one trained for.
   GeneratorOutput forward(const Tensor& x, const Tensor& y) const;
-  /// forward of a face that shows the action units `shown` (N,aus) towards `wanted` (N,aus): y is `wanted`, or
-  /// wanted - shown for relative units.
+  /// forward of a face that shows the action units `shown` (N,aus) towards `wanted` (N,aus): y is `wanted`,
+  /// or wanted - shown for relative units.
   GeneratorOutput repaint(const Tensor& x, const Tensor& wanted, const Tensor& shown) const;
 
   const GeneratorConfig& config() const { return config_; }

@@ -50,9 +50,8 @@ void check(const TrainingConfig& c) {
             c.weights.aus_start);
   SGA_CHECK(c.shift >= 0 && c.shift <= c.generator.size / 4,
             "ganimation: faces may be moved by 0 to a quarter of their side, got ", c.shift, " pixels");
-  SGA_CHECK(!c.shuffle || c.balance == 0,
-            "ganimation: the recipe takes every face once an epoch, balance ", c.balance,
-            " would draw some more often; take 0 or another recipe");
+  SGA_CHECK(!c.shuffle || c.balance == 0, "ganimation: the recipe takes every face once an epoch, balance ",
+            c.balance, " would draw some more often; take 0 or another recipe");
   SGA_CHECK(c.average >= 0 && c.average < 1,
             "ganimation: the decay of averaged weights must be in [0,1), got ", c.average);
 }
@@ -282,8 +281,8 @@ void Trainer::learn_generator(Step& step, const Batch& batch, const GeneratorOut
     terms["g_band"] =
         add(band_penalty(first.attention, config_.band), band_penalty(second.attention, config_.band));
   if (weight.identity > 0) {
-    const Tensor same = composite(generator_.repaint(batch.images, batch.source_aus, batch.source_aus),
-                                  batch.images);
+    const Tensor same =
+        composite(generator_.repaint(batch.images, batch.source_aus, batch.source_aus), batch.images);
     terms["g_identity"] = affine(l1(same, batch.images), weight.identity);
   }
   std::vector<Tensor> summands;

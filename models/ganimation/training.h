@@ -61,10 +61,10 @@ struct TrainingConfig {
   int64_t steps = 0;
   Decay decay = Decay::official;
   AttentionBand band;
-  int64_t shift = 0;   ///< pixels a face may be moved by in each direction, its edge repeated
-  double balance = 0;  ///< share of faces drawn for an action unit they show; see BatchSampler
+  int64_t shift = 0;     ///< pixels a face may be moved by in each direction, its edge repeated
+  double balance = 0;    ///< share of faces drawn for an action unit they show; see BatchSampler
   bool shuffle = false;  ///< every face once an epoch instead of drawn with replacement; see BatchLoader
-  double average = 0;  ///< decay of the running average of the generator's weights; 0 keeps none
+  double average = 0;    ///< decay of the running average of the generator's weights; 0 keeps none
   uint64_t seed = 0;
 
   int64_t epochs() const { return constant_epochs + decay_epochs; }

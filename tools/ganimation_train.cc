@@ -448,7 +448,7 @@ void declare_ganimation_train(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   train_app
       ->add_option("--au-weight", o->au_weight,
-                   "Weight of the action units' mean squared error (official 160, small 50, improved 40)")
+                   "Weight of the action units' mean squared error (official 160, small 50, improved 80)")
       ->check(CLI::NonNegativeNumber);
   train_app
       ->add_option("--mask-weight", o->mask_weight, "Weight of the mean attention; higher paints more (0.1)")
@@ -481,7 +481,7 @@ void declare_ganimation_train(CLI::App& app) {
       ->check(CLI::Range(int64_t{0}, int64_t{256}));
   train_app->add_option(
       "--attention-band", o->band,
-      "Mean attention a face may have without paying for it, LOW,HIGH, or off (improved 0.3,0.93)");
+      "Mean attention in the middle of a face that costs nothing, LOW,HIGH, or off (improved 0.3,0.85)");
   train_app->add_option("--save-minutes", o->save_minutes, "Minutes between checkpoints and contact sheets")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -28,15 +28,19 @@ struct LossWeights {
   Variation variation = Variation::absolute;  ///< the paper and the thesis print squared differences
 };
 
-/// Where the mean attention a of each sample shall lie. Outside, both passes of the generator pay
-///   kBandWeight * mean over the samples of max(0, a - high)^2 + max(0, low - a)^2.
-/// A weight of the plain mean that follows the attention up and down does not hold it: the sigmoid is flat at
-/// either end, and by the time the weight counts the network copies or paints everything (measured).
+/// Where the mean attention a of each sample shall lie, over the middle of the picture: without a sixth of
+/// the side above and below and a quarter left and right. Over the whole picture the band is kept where it
+/// costs least, by repainting dark hair and background (measured). A weight of the plain mean that follows
+/// the attention up and down does not hold it: the sigmoid is flat at either end, and by the time the weight
+/// counts the network copies or paints everything (measured).
 struct AttentionBand {
   double low = 0, high = 1;
   bool active() const { return low > 0 || high < 1; }
 };
 constexpr double kBandWeight = 100;
+/// What attention (N,S,S,1) outside the band costs:
+///   kBandWeight * mean over the samples of max(0, a - high)^2 + max(0, low - a)^2.
+Tensor band_penalty(const Tensor& attention, const AttentionBand& band);
 
 /// How the rate falls after the constant epochs.
 ///   official   by 1/decay_epochs of itself after each epoch, from constant + 2 on: never 0

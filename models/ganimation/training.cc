@@ -135,7 +135,7 @@ TrainingConfig recipe(const std::string& name, int64_t size) {
     c.generator.upsample = Upsample::resize;
     c.generator.units = Units::relative;
     // Started low, the units are never found: nothing changes but what the band asks for. Kept at 160, bars
-    // stay on brows and mouth. At 40 brows and eyes are left alone.
+    // stay on brows and mouth. At 40 brows and eyes are hardly edited.
     c.weights.aus_start = 160;
     c.weights.aus = 80;
     c.weights.identity = 5;
